@@ -1,0 +1,113 @@
+//! The state folder `.crm-console` (mode 0700): `control.db` (runs, progress, control, audit), `runs/ID/` (journal,
+//! rejects, pre-images), `plans/ID/`, `snapshots/`, `crosswalk/ENV.db`.
+use serde::{Deserialize, Serialize};
+
+use crate::monitor::Progress;
+use crate::plan::Counts;
+use crate::score::Tally;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Created, its engine not yet heard of.
+    Starting,
+    /// Writing.
+    Running,
+    /// Reading the target back.
+    Verifying,
+    /// Ended well: published, balance closed.
+    Done,
+    /// Ended with an error; nothing more is written.
+    Failed,
+    /// Ended by the operator.
+    Cancelled,
+    /// Its engine is gone without a word (killed, power cut); recovery says what the target holds.
+    Crashed,
+}
+
+impl RunState {
+    /// No engine is at work any more.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Crashed)
+    }
+}
+
+/// One mapping's result within a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MappingResult {
+    /// Mapping.
+    pub mapping: String,
+    /// Target object as `platform:object`.
+    pub to: String,
+    /// Counts as they came out, counted at the target.
+    pub counts: Counts,
+    /// The balance closes.
+    pub closes: bool,
+    /// The target was published.
+    pub published: bool,
+    /// Rows left alone because the target moved since the plan.
+    pub moved: u64,
+    /// Verify's tally; None before it.
+    pub tally: Option<Tally>,
+    /// Milliseconds of work.
+    pub millis: u64,
+}
+
+/// A run as control.db knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// `20261123-091500-7f3ac2`.
+    pub id: String,
+    /// Plan id.
+    pub plan: String,
+    /// Environment.
+    pub env: Option<String>,
+    /// State.
+    pub state: RunState,
+    /// RFC 3339 UTC.
+    pub started: String,
+    /// RFC 3339 UTC.
+    pub ended: Option<String>,
+    /// Process of the engine.
+    pub pid: u32,
+    /// OS user, with the SSH client where there is one.
+    pub owner: String,
+    /// Newest progress.
+    pub progress: Progress,
+    /// Rows a second, smoothed.
+    pub rate: f64,
+    /// Results by mapping, in load order.
+    pub results: Vec<MappingResult>,
+    /// Mean consistency over sources; None before verify or where n/a.
+    pub consistency: Option<f64>,
+    /// Error or what recovery found.
+    pub note: Option<String>,
+}
+
+/// A source row that could not be carried over, kept whole. One line of `NAME.rejects.ndjson`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reject {
+    /// Running number within the file.
+    pub n: u64,
+    /// `rejected` or `held`.
+    pub kind: String,
+    /// Ordinal in the source snapshot; None for pieces that were not rows.
+    pub row: Option<u64>,
+    /// Physical line in the source file, 0 if it has none.
+    pub line: u64,
+    /// Key of the record as far as it could be computed, joined by `, `.
+    pub key: Option<String>,
+    /// Target field to blame.
+    pub field: Option<String>,
+    /// Step: rule name, `sql`, `values`, `link`, `match`, `duplicate`, `where`, `read`, `platform`.
+    pub step: String,
+    /// Why, without the value.
+    pub reason: String,
+    /// Root cause that groups rejects: see [`crate::plan::Cause::cause`].
+    pub cause: String,
+    /// The source row, column → value.
+    pub source: serde_json::Map<String, serde_json::Value>,
+    /// Text of a piece that was not a row.
+    pub raw: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Executing a plan: batches, rejects, pre-images, publish, verify.

@@ -1,0 +1,54 @@
+//! How long work tells what it is doing, and how it is told to stop.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Kind, Result};
+
+/// Where a long piece of work stands.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Progress {
+    /// What is going on, in words: `reading legacy:contacts`, `planning contacts`, `writing nova:contacts`.
+    pub step: String,
+    /// Rows done in this step.
+    pub done: u64,
+    /// Rows in this step, where known.
+    pub total: Option<u64>,
+}
+
+/// Watches long work. Called once a batch, from the thread that works.
+pub trait Monitor: Send + Sync {
+    /// Takes note of the progress. Must be quick: implementations throttle.
+    fn report(&self, progress: Progress);
+    /// True once the work shall end. It is asked inside batches too.
+    fn cancelled(&self) -> bool;
+    /// Fails with [`Kind::Stopped`] when cancelled, so that `?` unwinds the work.
+    fn check(&self) -> Result<()> {
+        if self.cancelled() { Err(Error::new(Kind::Stopped, "cancelled; nothing was published")) } else { Ok(()) }
+    }
+}
+
+/// A monitor that listens to nobody: for tests and short work.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Monitor for Silent {
+    fn report(&self, _: Progress) {}
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// A flag shared between who works and who may cancel.
+#[derive(Debug, Clone, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Asks the work to end.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+    /// True once asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

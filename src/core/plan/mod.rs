@@ -1,0 +1,178 @@
+//! The plan: what a run would do, row by row, with the proof that it adds up. Nothing is written before one was shown.
+//!
+//! Files of a plan, in `.crm-console/plans/ID/`: `plan.json` ([`Plan`]), and per mapping `NAME.ops.parquet` (one row per
+//! source row in source order, then one per target row without a source that changes) and `NAME.rejects.ndjson`.
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::map::StepCount;
+use crate::platform::{Capabilities, ObjectVersion};
+use crate::project::{Mode, ObjectRef};
+
+/// What the plan does with one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// New in the target.
+    Insert,
+    /// Changes cells of a target row.
+    Update,
+    /// The target has it already, cell for cell.
+    Unchanged,
+    /// Left out by `where`.
+    Filtered,
+    /// Stands behind its survivor.
+    Merged,
+    /// Waits: `where` unknown, two matches, a parent that is missing.
+    Held,
+    /// Could not be carried over.
+    Rejected,
+    /// Removes a target row (`target_only`, tombstones).
+    Delete,
+    /// A target row in scope without a source row, marked by policy (counts as an update at the target).
+    Mark,
+}
+
+/// Rows by what becomes of them. The balance (DESIGN rule 3) is made of these.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows read from the source, unreadable ones included.
+    pub read: u64,
+    /// To insert.
+    pub inserted: u64,
+    /// To update.
+    pub updated: u64,
+    /// Already there.
+    pub unchanged: u64,
+    /// Left out by `where`.
+    pub filtered: u64,
+    /// Behind a survivor.
+    pub merged: u64,
+    /// Waiting.
+    pub held: u64,
+    /// Not carried over.
+    pub rejected: u64,
+    /// Target rows deleted.
+    pub deleted: u64,
+    /// Target rows marked by `target_only = "mark:…"`.
+    pub marked: u64,
+    /// Target rows that are none of this mapping's business.
+    pub native: u64,
+    /// Target rows in scope that the source lacks, whatever happens to them.
+    pub target_only: u64,
+    /// Target rows before.
+    pub before: u64,
+    /// Target rows after.
+    pub after: u64,
+}
+
+impl Counts {
+    /// Both lines of the balance hold.
+    pub fn closes(&self) -> bool {
+        self.read
+            == self.inserted + self.updated + self.unchanged + self.filtered + self.merged + self.held + self.rejected
+            && self.before + self.inserted == self.after + self.deleted
+    }
+    /// Nothing would be written.
+    pub fn is_noop(&self) -> bool {
+        self.inserted + self.updated + self.deleted + self.marked == 0
+    }
+}
+
+/// A cause and how many rows have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// In words, without values: `stage: not in the value map`, `company: parent rejected (accounts)`.
+    pub cause: String,
+    /// Target field, where one is to blame.
+    pub field: Option<String>,
+    /// Step that failed.
+    pub step: String,
+    /// Rows.
+    pub rows: u64,
+}
+
+/// A source column that holds data and goes nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftBehind {
+    /// Source column.
+    pub column: String,
+    /// Rows with something in it.
+    pub filled: u64,
+}
+
+/// What an update changes, by field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Target field.
+    pub field: String,
+    /// Rows whose cell changes.
+    pub changed: u64,
+    /// Cells kept by the write rule although the source differs.
+    pub kept: u64,
+}
+
+/// One mapping's part of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MappingPlan {
+    /// Mapping.
+    pub mapping: String,
+    /// As shown.
+    pub from: String,
+    /// Target object.
+    pub to: ObjectRef,
+    /// Folder of the source snapshot.
+    pub source_snapshot: PathBuf,
+    /// Folder of the target snapshot.
+    pub target_snapshot: PathBuf,
+    /// Version of the source when it was read.
+    pub source_version: ObjectVersion,
+    /// Version of the target when it was read.
+    pub target_version: ObjectVersion,
+    /// Hash of the row steps.
+    pub pipeline_hash: String,
+    /// Hash of the facts the set steps looked up.
+    pub facts_hash: String,
+    /// Hash over all operations: same plan, same hash.
+    pub ops_hash: String,
+    /// The balance.
+    pub counts: Counts,
+    /// Step counts.
+    pub steps: Vec<StepCount>,
+    /// Changes by field.
+    pub changes: Vec<FieldChange>,
+    /// Rejects and held rows by cause, most rows first.
+    pub causes: Vec<Cause>,
+    /// Columns left behind, most data first.
+    pub left_behind: Vec<LeftBehind>,
+    /// Target columns to write, in order.
+    pub columns: Vec<String>,
+    /// Of those: written with rule, in the same order (`always`, `if_blank`, `create`, `never`).
+    pub write_rules: Vec<crate::project::WriteRule>,
+    /// The here line.
+    pub here: Capabilities,
+    /// True-valued cells of latch fields in the source and in the expected image, by field.
+    pub latches: Vec<(String, u64, u64)>,
+    /// Warnings for the operator.
+    pub warnings: Vec<String>,
+}
+
+/// A plan over one or more mappings, in load order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Format of this file.
+    pub version: u32,
+    /// First 12 hex digits of the hash over its mappings' hashes.
+    pub id: String,
+    /// Environment.
+    pub env: Option<String>,
+    /// Full or incremental.
+    pub mode: Mode,
+    /// Made at, RFC 3339, UTC. Not part of the id.
+    pub created: String,
+    /// The name to type: the target platform, with the environment: `nova`, `nova-sandbox`; several joined by `+`.
+    pub confirm: String,
+    /// Mappings in load order.
+    pub mappings: Vec<MappingPlan>,
+}

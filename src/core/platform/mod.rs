@@ -1,0 +1,263 @@
+//! Platforms: the trait every one of them implements, and what it can promise.
+//!
+//! A connector is blocking; it is called from jobs and from the engine process, never from the UI thread. Everything
+//! crosses this border as text: a [`Batch`] is a polars frame of String columns, NULL is polars' null.
+use std::path::PathBuf;
+
+use polars::prelude::DataFrame;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::monitor::Monitor;
+
+pub mod memory;
+mod registry;
+pub use registry::{Factory, Registry};
+
+/// Names that begin so are the console's own columns in snapshots; a platform's column may not.
+pub const RESERVED_PREFIX: &str = "__";
+/// Snapshot column: physical line (text files) on which the row starts, counted from 1.
+pub const LINE: &str = "__line";
+/// Snapshot column: how the platform finds this row again (rowid, primary key). Absent for files: there it is the ordinal.
+pub const LOCATOR: &str = "__locator";
+
+/// What to read from a platform.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Source {
+    /// A table, file, sheet, collection by name.
+    Object(String),
+    /// A saved query, by its text, and the column that identifies a row.
+    Query {
+        /// SQL of the platform.
+        sql: String,
+        /// Identifying column of the result.
+        id: Option<String>,
+    },
+}
+
+/// One column as the platform declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnInfo {
+    /// Name, unique within the object.
+    pub name: String,
+    /// The platform's own type word (`VARCHAR(80)`, `INTEGER`), `text` for text files.
+    pub declared: String,
+    /// Must be filled on insert: NOT NULL without a default, and not generated.
+    pub required: bool,
+    /// Part of the primary key.
+    pub key: bool,
+    /// The platform fills it itself on insert (autoincrement, generated).
+    pub generated: bool,
+}
+
+/// Columns of an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// In the platform's order.
+    pub columns: Vec<ColumnInfo>,
+}
+
+impl Schema {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&ColumnInfo> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+    /// All names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+}
+
+/// An object as listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectInfo {
+    /// Name to use after `platform:`.
+    pub name: String,
+    /// Rows, where the platform knows them without counting.
+    pub rows: Option<u64>,
+    /// Bytes, where known.
+    pub bytes: Option<u64>,
+}
+
+/// What a platform can and cannot promise for one object: the plan's "here" line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Can be written at all.
+    pub write: bool,
+    /// A run appears whole or not at all.
+    pub atomic: bool,
+    /// The run can be taken back from pre-images.
+    pub revertible: bool,
+    /// Holds NULL apart from the empty text; where false, equality takes NULL = ''.
+    pub null: bool,
+    /// Side effects to expect, in words: `triggers fire on insert`.
+    pub side_effects: Vec<String>,
+    /// Column whose value identifies a row and is given back on insert (`id`); None: the mapping's key does.
+    pub identity: Option<String>,
+}
+
+/// The state of an object at one moment, to see later whether it moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectVersion {
+    /// The object existed.
+    pub exists: bool,
+    /// Bytes (files), 0 elsewhere.
+    pub bytes: u64,
+    /// Modification time, milliseconds since 1970 (files).
+    pub modified_ms: i64,
+    /// Device and inode, or the like (files).
+    pub identity: String,
+    /// blake3 of the content, hex (files); empty where each touched row is hashed instead.
+    pub hash: String,
+}
+
+/// A run of rows as read.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// String columns in schema order; for text files also [`LINE`] (UInt64), for SQL also [`LOCATOR`] (String), last.
+    pub frame: DataFrame,
+}
+
+/// A piece of input that is not a row of the object, kept whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadReject {
+    /// Physical line, counted from 1; 0 where the platform has no lines.
+    pub line: u64,
+    /// Why: `3 fields, the header has 5`.
+    pub reason: String,
+    /// The text as it stands (decoded, at most 64 KiB, the rest counted).
+    pub raw: String,
+}
+
+/// How to read.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// Most rows of one batch.
+    pub batch_rows: usize,
+    /// Stop after that many rows.
+    pub limit: Option<u64>,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { batch_rows: 16_384, limit: None }
+    }
+}
+
+/// Streams the rows of an object, memory bounded by the batch.
+pub trait RecordReader: Send {
+    /// Columns that each batch has, without the console's own.
+    fn schema(&self) -> &Schema;
+    /// The next rows, None at the end.
+    fn next_batch(&mut self) -> Result<Option<Batch>>;
+    /// Rejects met since the last call.
+    fn take_rejects(&mut self) -> Vec<ReadReject>;
+    /// Bytes consumed and bytes in all, for progress.
+    fn position(&self) -> (u64, Option<u64>) {
+        (0, None)
+    }
+}
+
+/// What happens to one row that the target already has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// Set the mapped columns.
+    Update,
+    /// Remove the row.
+    Delete,
+}
+
+/// Changes to rows that exist, ascending by ordinal over the whole run.
+#[derive(Debug, Clone)]
+pub struct ChangeBatch {
+    /// One a row.
+    pub kinds: Vec<ChangeKind>,
+    /// Ordinal of the target row within the target snapshot.
+    pub ordinals: Vec<u64>,
+    /// Locator as read into the snapshot; None for files.
+    pub locators: Option<Vec<String>>,
+    /// [`crate::table::hash::row_hash`] of the whole target row (all its columns, snapshot order) as planned.
+    pub expected: Vec<u128>,
+    /// New values, mapped columns only, text; for deletes the row is ignored.
+    pub values: DataFrame,
+}
+
+/// What became of one row handed to a writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowResult {
+    /// Written; with the identity the platform gave, where it gives one.
+    Written(Option<String>),
+    /// The target row is not as planned any more: left alone.
+    Moved,
+    /// The platform refused the row, in its own words.
+    Refused(String),
+}
+
+/// How a publish ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Rows that the object holds now, counted at the target.
+    pub rows: u64,
+    /// Its version now.
+    pub version: ObjectVersion,
+}
+
+/// Where a writer may keep what it stages and what it has promised.
+#[derive(Debug, Clone)]
+pub struct WriteContext {
+    /// Folder of this run: the writer's intent journal goes here, fsynced before publishing.
+    pub run_dir: PathBuf,
+    /// Version of the target that the plan saw; a file target that moved is refused.
+    pub planned: ObjectVersion,
+    /// Columns that will be written, in order.
+    pub columns: Vec<String>,
+}
+
+/// Stages changes of one object and publishes them. Call order: `change` (ascending ordinals) → `insert` → `amend` → `publish`.
+/// Dropped without `publish`, the target stays as it was.
+pub trait TargetWriter {
+    /// Updates and deletes rows that exist.
+    fn change(&mut self, batch: &ChangeBatch, monitor: &dyn Monitor) -> Result<Vec<RowResult>>;
+    /// Adds rows (text; columns as in [`WriteContext::columns`]).
+    fn insert(&mut self, rows: &DataFrame, monitor: &dyn Monitor) -> Result<Vec<RowResult>>;
+    /// Second pass: sets columns of rows written before in this run, by identity (self and cyclic links).
+    fn amend(&mut self, identities: &[String], values: &DataFrame) -> Result<Vec<RowResult>>;
+    /// Makes it visible: fsync, journal, rename or commit.
+    fn publish(self: Box<Self>, monitor: &dyn Monitor) -> Result<Published>;
+}
+
+/// What a start found left over from a run that was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The object.
+    pub object: String,
+    /// True: the publish had been promised and was completed now (or before); false: the target is as it was before.
+    pub published: bool,
+    /// In words, for the operator.
+    pub note: String,
+}
+
+/// One platform: an old or new CRM, or a store.
+pub trait Connector: Send + Sync {
+    /// Kind word as in `project.toml`: `csv`, `sqlite`.
+    fn kind(&self) -> &'static str;
+    /// Objects that can be named here.
+    fn objects(&self) -> Result<Vec<ObjectInfo>>;
+    /// Columns of an object or query.
+    fn schema(&self, source: &Source) -> Result<Schema>;
+    /// What can be promised for an object as target.
+    fn capabilities(&self, object: &str) -> Result<Capabilities>;
+    /// The object's state now.
+    fn version(&self, object: &str) -> Result<ObjectVersion>;
+    /// Streams rows.
+    fn read(&self, source: &Source, options: &ReadOptions) -> Result<Box<dyn RecordReader>>;
+    /// Begins to stage changes.
+    fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>>;
+    /// Completes or undoes what a killed run left in `run_dir` for this object.
+    fn recover(&self, object: &str, run_dir: &std::path::Path) -> Result<Option<Recovery>>;
+    /// The local files behind an object, to refuse a target that is its own source.
+    fn paths(&self, _object: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}

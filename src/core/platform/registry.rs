@@ -1,0 +1,40 @@
+//! Which kinds of platform this program can open.
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Connector;
+use crate::error::{Error, Result};
+use crate::project::PlatformConfig;
+
+/// Opens a platform of one kind. Gets the config and the folder that its relative paths start from.
+pub type Factory = fn(&PlatformConfig, &Path) -> Result<Arc<dyn Connector>>;
+
+/// Kind word → how to open it, with one line of help each.
+#[derive(Clone, Default)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, (&'static str, Factory)>,
+}
+
+impl Registry {
+    /// No kinds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Adds a kind with its line of help.
+    pub fn add(&mut self, kind: &'static str, doc: &'static str, factory: Factory) {
+        self.kinds.insert(kind, (doc, factory));
+    }
+    /// Kinds with their help, by name.
+    pub fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+        self.kinds.iter().map(|(kind, (doc, _))| (*kind, *doc))
+    }
+    /// Opens a platform.
+    pub fn open(&self, config: &PlatformConfig, base: &Path) -> Result<Arc<dyn Connector>> {
+        match self.kinds.get(config.kind.as_str()) {
+            Some((_, factory)) => factory(config, base),
+            None => Err(Error::usage(format!("unknown platform kind '{}'", config.kind))
+                .advise(format!("known kinds: {}", self.kinds.keys().copied().collect::<Vec<_>>().join(", ")))),
+        }
+    }
+}

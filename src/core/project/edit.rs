@@ -1,0 +1,1 @@
+//! Edits in place: comments and order stay.

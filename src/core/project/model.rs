@@ -1,0 +1,325 @@
+//! What the text files say, after defaults. Field names are those of the files.
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::Source;
+
+/// `[platforms.NAME]`, an environment's overrides folded in.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlatformConfig {
+    /// Name in the project.
+    pub name: String,
+    /// Kind word, key of the registry.
+    pub kind: String,
+    /// File or folder, as written (relative to the project).
+    pub path: Option<PathBuf>,
+    /// Anything else the kind understands (`delimiter`, `encoding`, `url`, …).
+    pub options: toml::Table,
+}
+
+/// `[targets."platform:object"]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetConfig {
+    /// Column that identifies a row; default: the platform's own, else the mapping's key.
+    pub id: Option<String>,
+    /// Order of sources when several mappings fill it.
+    pub sources: Vec<String>,
+}
+
+/// `platform:object`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Platform name.
+    pub platform: String,
+    /// Object on it.
+    pub object: String,
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.platform, self.object)
+    }
+}
+
+/// Where a mapping reads from: platform and object or saved query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromRef {
+    /// Platform name.
+    pub platform: String,
+    /// Object or query text (query files are loaded).
+    pub source: Source,
+    /// As shown: `legacy:contacts` or `legacy:queries/contacts.sql`.
+    pub label: String,
+}
+
+/// One way of finding a record's target row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MatchBy {
+    /// By the crosswalk.
+    Crosswalk,
+    /// By equality of this SQL expression over target columns (`legacy_id`, `lower(email)`); NULL never matches.
+    Expression(String),
+}
+
+/// Rows in scope that the source lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TargetOnly {
+    /// Left alone.
+    #[default]
+    Keep,
+    /// Left alone and listed.
+    List,
+    /// This field is set to true.
+    Mark(String),
+    /// Deleted, under the cap.
+    Delete,
+}
+
+/// What a failed cell becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The row is rejected.
+    #[default]
+    Reject,
+    /// The value before the failing rule stays.
+    Keep,
+    /// The cell becomes NULL.
+    Null,
+}
+
+/// What an update may do to a field that the target already has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteRule {
+    /// Set it.
+    #[default]
+    Always,
+    /// Only where the target is NULL or whitespace.
+    IfBlank,
+    /// Only on insert.
+    Create,
+    /// Never, not even on insert.
+    Never,
+}
+
+/// A link whose parent is not to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMiss {
+    /// The row is rejected; its root cause is the parent's, where the parent was rejected.
+    #[default]
+    Reject,
+    /// The row is held until the parent arrives.
+    Defer,
+    /// The cell becomes NULL.
+    Null,
+}
+
+/// A NULL value of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNull {
+    /// NULL it stays.
+    #[default]
+    Keep,
+    /// The row is rejected.
+    Reject,
+}
+
+/// A value that a value map does not list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Otherwise {
+    /// The row is rejected (through `on_error`).
+    #[default]
+    Reject,
+    /// As it is.
+    Keep,
+    /// NULL.
+    Null,
+    /// This value.
+    Const(String),
+    /// Within `each`: the item is dropped.
+    Drop,
+}
+
+/// A value map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Values {
+    /// `{ L = "lead" }`, in file order.
+    Inline(Vec<(String, String)>),
+    /// A CSV file of the project with columns `from,to`.
+    File(PathBuf),
+}
+
+/// What fills a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A source column.
+    From(String),
+    /// A standard SQL scalar expression over source columns.
+    Sql(String),
+    /// A fixed value.
+    Const(String),
+}
+
+/// One entry of a field's `clean` list: `"trim"` or `{ max_length = 80 }`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleConfig {
+    /// Rule name.
+    pub name: String,
+    /// Its setting, if it has one.
+    pub setting: Option<toml::Value>,
+}
+
+/// One target field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Target column.
+    pub target: String,
+    /// What fills it.
+    pub origin: Origin,
+    /// Rules in order.
+    pub clean: Vec<RuleConfig>,
+    /// Split on this text, handle each item alone, join again.
+    pub each: Option<String>,
+    /// Text to join by; default: as `each`.
+    pub join: Option<String>,
+    /// Value map.
+    pub values: Option<Values>,
+    /// Listed values stay, others become what `otherwise` says (default here: NULL).
+    pub allowed: Option<Vec<String>>,
+    /// For values not listed.
+    pub otherwise: Option<Otherwise>,
+    /// chrono format of the source's date and time; the result is ISO 8601.
+    pub datetime: Option<String>,
+    /// Time zone of the source's local times; the result is then UTC with `Z`.
+    pub zone: Option<String>,
+    /// Declared type: `text`, `integer`, `decimal(p,s)`, `boolean`, `date`, `datetime`.
+    pub kind: Option<String>,
+    /// Mapping whose record this value names.
+    pub link: Option<String>,
+    /// For a link that finds nothing.
+    pub on_miss: OnMiss,
+    /// For NULL.
+    pub on_null: OnNull,
+    /// For failures.
+    pub on_error: OnError,
+    /// For updates.
+    pub write: WriteRule,
+    /// Once true it stays true.
+    pub latch: bool,
+    /// Masked on screen.
+    pub pii: bool,
+    /// Byte range of the whole `name = …` entry in the mapping file, to point at it.
+    pub span: Option<(usize, usize)>,
+}
+
+/// How much of the source a run looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// All of it.
+    #[default]
+    Full,
+    /// What changed since the last run.
+    Incremental,
+}
+
+/// A bound as written: `"5%"` or `200`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Bound {
+    /// Share of the rows, 0 to 1.
+    Share(f64),
+    /// Rows.
+    Count(u64),
+}
+
+impl Bound {
+    /// Most rows out of `total`.
+    pub fn of(self, total: u64) -> u64 {
+        match self {
+            Self::Share(share) => (share * total as f64).floor() as u64,
+            Self::Count(count) => count,
+        }
+    }
+}
+
+/// Source rows with the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicates {
+    /// All but the first are rejected.
+    #[default]
+    Reject,
+    /// The first stands for all, the others are merged into it.
+    First,
+    /// The last stands for all.
+    Last,
+}
+
+/// `[run]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunConfig {
+    /// Full or incremental.
+    pub mode: Mode,
+    /// Workers for the chunks of a run.
+    pub workers: usize,
+    /// Most rejected rows before nothing is published.
+    pub error_budget: Bound,
+    /// Most deleted rows.
+    pub max_deletes: Bound,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self { mode: Mode::Full, workers: 1, error_budget: Bound::Share(0.01), max_deletes: Bound::Share(0.05) }
+    }
+}
+
+/// One mapping file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    /// File stem: `contacts`.
+    pub name: String,
+    /// The file, as given.
+    pub path: PathBuf,
+    /// Read from.
+    pub from: FromRef,
+    /// Written to.
+    pub to: ObjectRef,
+    /// Target fields that identify a record.
+    pub key: Vec<String>,
+    /// How a record finds its target row, in order. Default: crosswalk, then the key.
+    pub matching: Vec<MatchBy>,
+    /// SQL over target columns: rows it may change, delete and be scored on.
+    pub scope: Option<String>,
+    /// Rows in scope that the source lacks.
+    pub target_only: TargetOnly,
+    /// SQL over source columns.
+    pub filter: Option<String>,
+    /// SQL over source columns: a tombstone.
+    pub deleted: Option<String>,
+    /// Duplicate keys in the source.
+    pub duplicates: Duplicates,
+    /// Target fields in file order.
+    pub fields: Vec<Field>,
+    /// Source columns left behind on purpose.
+    pub ignore: Vec<String>,
+    /// Run defaults.
+    pub run: RunConfig,
+    /// `[sync]`, kept as written.
+    pub sync: toml::Table,
+}
+
+impl Mapping {
+    /// The field that fills a target column.
+    pub fn field(&self, target: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.target == target)
+    }
+    /// Mappings that must be run before this one, itself excluded.
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter_map(|field| field.link.as_deref()).filter(|link| *link != self.name)
+    }
+}

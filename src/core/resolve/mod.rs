@@ -1,0 +1,1 @@
+//! Duplicates and merges. Here: duplicate keys; scoring and survivors build on it.

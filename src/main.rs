@@ -1,0 +1,2 @@
+//! crm-console
+fn main() {}

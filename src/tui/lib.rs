@@ -1,0 +1,1 @@
+//! The screen. `app` is pure state (`update(Msg) -> Vec<Effect>`), `view` only draws it, `runtime` ties both to a terminal.
