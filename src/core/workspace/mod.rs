@@ -1,0 +1,49 @@
+//! The use cases, as screens and commands call them: one opened project with its platforms and state folder.
+//!
+//! Everything here may take long and reads or writes files: call it from jobs, never from the UI thread.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::platform::{Connector, Registry};
+use crate::project::Project;
+
+mod plans;
+mod previews;
+mod runs;
+mod snapshots;
+
+pub use plans::{PlanCell, PlanRow};
+pub use previews::{Preview, PreviewRows};
+pub use snapshots::Freshness;
+
+/// An opened project.
+#[derive(Clone)]
+pub struct Workspace {
+    project: Project,
+    registry: Registry,
+}
+
+impl Workspace {
+    /// Opens the project in `root`. The state folder is made on first use.
+    pub fn open(root: &Path, env: Option<&str>, registry: Registry) -> Result<Self> {
+        Ok(Self { project: Project::load(root, env)?, registry })
+    }
+    /// The project.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+    /// The state folder, `.crm-console`.
+    pub fn state_dir(&self) -> PathBuf {
+        self.project.root.join(".crm-console")
+    }
+    /// Opens a platform by its name in the project.
+    pub fn connector(&self, platform: &str) -> Result<Arc<dyn Connector>> {
+        let config = self
+            .project
+            .platforms
+            .get(platform)
+            .ok_or_else(|| crate::Error::usage(format!("no platform '{platform}' in project.toml")))?;
+        self.registry.open(config, &self.project.root)
+    }
+}
