@@ -2,8 +2,14 @@
 pub mod edit;
 mod load;
 pub mod model;
+mod order;
+mod read;
 mod validate;
+pub mod words;
 
-pub use load::{Project, load_mapping};
+#[cfg(test)]
+mod tests;
+
+pub use load::{MAPPINGS_DIR, PROJECT_FILE, Project, load_mapping, load_mapping_with};
 pub use model::*;
 pub use validate::{Problem, Severity};

@@ -36,6 +36,16 @@ pub struct ObjectRef {
     pub object: String,
 }
 
+impl ObjectRef {
+    /// `platform:object`; None if one half is missing. The object may hold colons itself.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (platform, object) = text.split_once(':')?;
+        let (platform, object) = (platform.trim(), object.trim());
+        (!platform.is_empty() && !object.is_empty())
+            .then(|| Self { platform: platform.to_owned(), object: object.to_owned() })
+    }
+}
+
 impl std::fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.platform, self.object)
@@ -216,6 +226,33 @@ pub struct Field {
     pub span: Option<(usize, usize)>,
 }
 
+impl Field {
+    /// A field that is filled from `origin`, everything else at its default.
+    pub fn new(target: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            target: target.into(),
+            origin,
+            clean: Vec::new(),
+            each: None,
+            join: None,
+            values: None,
+            allowed: None,
+            otherwise: None,
+            datetime: None,
+            zone: None,
+            kind: None,
+            link: None,
+            on_miss: OnMiss::default(),
+            on_null: OnNull::default(),
+            on_error: OnError::default(),
+            write: WriteRule::default(),
+            latch: false,
+            pii: false,
+            span: None,
+        }
+    }
+}
+
 /// How much of the source a run looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -237,6 +274,17 @@ pub enum Bound {
 }
 
 impl Bound {
+    /// `5%`, `0.5%` or `200`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        match text.strip_suffix('%') {
+            Some(percent) => {
+                let percent: f64 = percent.trim_end().parse().ok()?;
+                (0.0..=100.0).contains(&percent).then_some(Self::Share(percent / 100.0))
+            }
+            None => text.parse().ok().map(Self::Count),
+        }
+    }
     /// Most rows out of `total`.
     pub fn of(self, total: u64) -> u64 {
         match self {
