@@ -1,7 +1,15 @@
 //! The platforms, one file (or folder) a kind, each a [`crm_core::platform::Connector`].
 use crm_core::platform::Registry;
 
+pub mod csv;
+pub mod files;
+
+pub use csv::{Sniffed, sniff};
+
 /// All kinds this build has.
 pub fn registry() -> Registry {
-    Registry::new()
+    let mut registry = Registry::new();
+    registry.add("csv", "delimited text files in a folder; dialect and encoding are detected", csv::CsvConnector::open);
+    registry.add("tsv", "as csv; files that are created are tab separated", csv::CsvConnector::open_tsv);
+    registry
 }
