@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub mod ops;
+
+use crate::error::Error;
 use crate::map::StepCount;
 use crate::platform::{Capabilities, ObjectVersion};
 use crate::project::{Mode, ObjectRef};
@@ -113,6 +116,25 @@ pub struct FieldChange {
     pub kept: u64,
 }
 
+/// Why a plan may be shown but not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The data is at fault (error budget, balance): exit code 3. Otherwise the plan is refused: exit code 6.
+    pub data: bool,
+    /// What is wrong, without a full stop.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+impl Blocked {
+    /// As an error of the class that decides the exit code.
+    pub fn error(&self) -> Error {
+        let error = if self.data { Error::data(&self.reason) } else { Error::refused(&self.reason) };
+        error.advise(&self.advice)
+    }
+}
+
 /// One mapping's part of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MappingPlan {
@@ -146,7 +168,7 @@ pub struct MappingPlan {
     pub causes: Vec<Cause>,
     /// Columns left behind, most data first.
     pub left_behind: Vec<LeftBehind>,
-    /// Target columns to write, in order.
+    /// Target columns of the operations, in order.
     pub columns: Vec<String>,
     /// Of those: written with rule, in the same order (`always`, `if_blank`, `create`, `never`).
     pub write_rules: Vec<crate::project::WriteRule>,
@@ -156,6 +178,65 @@ pub struct MappingPlan {
     pub latches: Vec<(String, u64, u64)>,
     /// Warnings for the operator.
     pub warnings: Vec<String>,
+    /// Reasons why this mapping may not be run; empty if it may.
+    pub blocked: Vec<Blocked>,
+    /// Target column that identifies a row and is known only once the row is written (or read); None: the key does.
+    pub identity: Option<String>,
+    /// Link fields: target column, linked mapping, its target object. Pending cells are resolved through the crosswalk
+    /// of that object.
+    pub links: Vec<PlanLink>,
+}
+
+impl MappingPlan {
+    /// A plan of a mapping over nothing.
+    pub fn empty(mapping: &str) -> Self {
+        Self {
+            mapping: mapping.to_owned(),
+            from: String::new(),
+            to: ObjectRef { platform: String::new(), object: String::new() },
+            source_snapshot: PathBuf::new(),
+            target_snapshot: PathBuf::new(),
+            source_version: ObjectVersion::default(),
+            target_version: ObjectVersion::default(),
+            pipeline_hash: String::new(),
+            facts_hash: String::new(),
+            ops_hash: String::new(),
+            counts: Counts::default(),
+            steps: Vec::new(),
+            changes: Vec::new(),
+            causes: Vec::new(),
+            left_behind: Vec::new(),
+            columns: Vec::new(),
+            write_rules: Vec::new(),
+            here: Capabilities::default(),
+            latches: Vec::new(),
+            warnings: Vec::new(),
+            blocked: Vec::new(),
+            identity: None,
+            links: Vec::new(),
+        }
+    }
+    /// Columns to hand to a writer: all but those with [`crate::project::WriteRule::Never`].
+    pub fn write_columns(&self) -> Vec<String> {
+        let never = crate::project::WriteRule::Never;
+        self.columns
+            .iter()
+            .zip(&self.write_rules)
+            .filter(|(_, rule)| **rule != never)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+/// A link field of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanLink {
+    /// Target column.
+    pub column: String,
+    /// Linked mapping.
+    pub mapping: String,
+    /// Target object of the linked mapping: whose crosswalk knows the new ids.
+    pub object: ObjectRef,
 }
 
 /// A plan over one or more mappings, in load order.
@@ -175,4 +256,11 @@ pub struct Plan {
     pub confirm: String,
     /// Mappings in load order.
     pub mappings: Vec<MappingPlan>,
+}
+
+impl Plan {
+    /// The first reason why it may not be run, as an error; None if it may.
+    pub fn refusal(&self) -> Option<Error> {
+        self.mappings.iter().find_map(|mapping| Some(mapping.blocked.first()?.error().at(&mapping.mapping)))
+    }
 }
