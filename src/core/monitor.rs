@@ -47,6 +47,10 @@ impl CancelFlag {
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
+    /// The flag itself, for whoever can only set a shared boolean (signal handlers).
+    pub fn shared(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
     /// True once asked.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -1,7 +1,22 @@
 //! The state folder `.crm-console` (mode 0700): `control.db` (runs, progress, control, audit), `runs/ID/` (journal,
 //! rejects, pre-images), `plans/ID/`, `snapshots/`, `crosswalk/ENV.db`.
+mod control;
+mod crosswalk;
+mod rejects;
+mod run_log;
+mod state;
+mod who;
+
+pub use control::{Audit, Command, Control};
+pub use crosswalk::Crosswalk;
+pub use rejects::{RejectWriter, read_rejects, rejects_file};
+pub use run_log::{Event, RunLog};
+pub use state::StateDir;
+pub use who::{now, who};
+
 use serde::{Deserialize, Serialize};
 
+use crate::error::Kind;
 use crate::monitor::Progress;
 use crate::plan::Counts;
 use crate::score::Tally;
@@ -83,6 +98,8 @@ pub struct RunRecord {
     pub consistency: Option<f64>,
     /// Error or what recovery found.
     pub note: Option<String>,
+    /// Class of the error that ended it: decides the exit code. None unless failed or cancelled.
+    pub failure: Option<Kind>,
 }
 
 /// A source row that could not be carried over, kept whole. One line of `NAME.rejects.ndjson`.

@@ -197,6 +197,8 @@ pub enum RowResult {
 /// How a publish ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
+    /// Rows that the object held when staging began, counted at the target.
+    pub before: u64,
     /// Rows that the object holds now, counted at the target.
     pub rows: u64,
     /// Its version now.

@@ -1,0 +1,337 @@
+//! `control.db`: what runs there are, how far they are, what they are told, who did what.
+//!
+//! Screens read it, the engine writes it. It is small and written seldom (progress at most five times a second by the
+//! one who writes), apart from everything a run reads and writes by the row.
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::{RunRecord, RunState, now, who};
+use crate::error::{Error, Result};
+use crate::monitor::Progress;
+
+/// How long a statement waits for another process.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What a running engine can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Command {
+    /// End before anything more is published.
+    Cancel,
+}
+
+impl Command {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// RFC 3339 UTC.
+    pub at: String,
+    /// OS user, with the SSH client where there is one.
+    pub who: String,
+    /// What was done: `started`, `cancelled`, `recovered`, …
+    pub what: String,
+    /// The run, where it is about one.
+    pub run: Option<String>,
+}
+
+/// An open `control.db`.
+pub struct Control {
+    connection: Connection,
+}
+
+impl Control {
+    /// Opens the file, made and brought up to date on first use.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { connection: open_store(path, &MIGRATIONS)? })
+    }
+    /// Adds a run.
+    pub fn add_run(&self, record: &RunRecord) -> Result<()> {
+        self.write(record, "INSERT")
+    }
+    /// Writes all of a run, its progress included.
+    pub fn put_run(&self, record: &RunRecord) -> Result<()> {
+        self.write(record, "INSERT OR REPLACE")
+    }
+    fn write(&self, record: &RunRecord, verb: &str) -> Result<()> {
+        let sql = format!(
+            "{verb} INTO runs (id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results,
+             consistency, note, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        );
+        self.connection.prepare_cached(&sql)?.execute(params![
+            record.id,
+            record.plan,
+            record.env,
+            word(&record.state)?,
+            record.started,
+            record.ended,
+            record.pid,
+            record.owner,
+            record.progress.step,
+            record.progress.done as i64,
+            record.progress.total.map(|total| total as i64),
+            record.rate,
+            serde_json::to_string(&record.results).map_err(|_| damaged("results"))?,
+            record.consistency,
+            record.note,
+            record.failure.as_ref().map(word).transpose()?,
+        ])?;
+        Ok(())
+    }
+    /// Notes who the engine of a run that starts is; a run that goes on already is left alone.
+    pub fn set_pid(&self, id: &str, pid: u32) -> Result<()> {
+        self.connection.execute("UPDATE runs SET pid = ?2 WHERE id = ?1 AND state = 'starting'", params![id, pid])?;
+        Ok(())
+    }
+    /// Writes how far a run is.
+    pub fn progress(&self, id: &str, progress: &Progress, rate: f64) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE runs SET step = ?2, done = ?3, total = ?4, rate = ?5 WHERE id = ?1")?
+            .execute(params![
+                id,
+                progress.step,
+                progress.done as i64,
+                progress.total.map(|total| total as i64),
+                rate
+            ])?;
+        Ok(())
+    }
+    /// One run.
+    pub fn run(&self, id: &str) -> Result<Option<RunRecord>> {
+        let mut statement = self.connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
+        statement.query_row([id], row).optional()?.transpose()
+    }
+    /// All runs, newest first.
+    pub fn runs(&self) -> Result<Vec<RunRecord>> {
+        let mut statement = self.connection.prepare_cached(&format!("{SELECT} ORDER BY started DESC, id DESC"))?;
+        let records: Vec<Result<RunRecord>> = statement.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
+        records.into_iter().collect()
+    }
+    /// Runs that are not ended, oldest first.
+    pub fn open_runs(&self) -> Result<Vec<RunRecord>> {
+        let mut open = self.runs()?;
+        open.retain(|record| !record.state.is_final());
+        open.reverse();
+        Ok(open)
+    }
+    /// Tells a run something.
+    pub fn send(&self, run: &str, command: Command) -> Result<()> {
+        self.connection.execute(
+            "INSERT INTO commands (run, command, at, who) VALUES (?1, ?2, ?3, ?4)",
+            params![run, command.word(), now(), who()],
+        )?;
+        Ok(())
+    }
+    /// A run was told this.
+    pub fn was_told(&self, run: &str, command: Command) -> Result<bool> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM commands WHERE run = ?1 AND command = ?2)")?;
+        Ok(statement.query_row([run, command.word()], |row| row.get(0))?)
+    }
+    /// Notes in the audit log what was done, now, by who runs this process.
+    pub fn note(&self, what: &str, run: Option<&str>) -> Result<()> {
+        self.connection.execute(
+            "INSERT INTO audit (at, who, what, run) VALUES (?1, ?2, ?3, ?4)",
+            params![now(), who(), what, run],
+        )?;
+        Ok(())
+    }
+    /// The newest lines of the audit log, newest first.
+    pub fn audit(&self, count: usize) -> Result<Vec<Audit>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT at, who, what, run FROM audit ORDER BY id DESC LIMIT ?1")?;
+        let lines = statement.query_map([count as i64], |row| {
+            Ok(Audit { at: row.get(0)?, who: row.get(1)?, what: row.get(2)?, run: row.get(3)? })
+        })?;
+        Ok(lines.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+const SELECT: &str = "SELECT id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results, \
+                      consistency, note, failure FROM runs";
+
+fn row(row: &Row<'_>) -> rusqlite::Result<Result<RunRecord>> {
+    let (state, results): (String, String) = (row.get(3)?, row.get(12)?);
+    let failure: Option<String> = row.get(15)?;
+    let record = RunRecord {
+        id: row.get(0)?,
+        plan: row.get(1)?,
+        env: row.get(2)?,
+        state: RunState::Crashed,
+        started: row.get(4)?,
+        ended: row.get(5)?,
+        pid: row.get(6)?,
+        owner: row.get(7)?,
+        progress: Progress {
+            step: row.get(8)?,
+            done: row.get::<_, i64>(9)?.unsigned_abs(),
+            total: row.get::<_, Option<i64>>(10)?.map(i64::unsigned_abs),
+        },
+        rate: row.get(11)?,
+        results: Vec::new(),
+        consistency: row.get(13)?,
+        note: row.get(14)?,
+        failure: None,
+    };
+    Ok((|| {
+        let results = serde_json::from_str(&results).map_err(|_| damaged("results"))?;
+        let failure = failure.as_deref().map(from_word).transpose()?;
+        Ok(RunRecord { state: from_word(&state)?, results, failure, ..record })
+    })())
+}
+
+/// The word of a value that serde writes as one.
+fn word<T: Serialize>(value: &T) -> Result<String> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        _ => Err(damaged("a word")),
+    }
+}
+
+fn from_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|_| damaged(word))
+}
+
+fn damaged(what: &str) -> Error {
+    Error::platform(format!("control.db holds something this version does not know ({what})"))
+        .advise("it was written by another version of crm-console; use that one, or move .crm-console away")
+}
+
+/// Opens a store of the console's own: write-ahead log, patient with others, brought up to date by the `migrations`
+/// that it has not seen yet (counted in `user_version`).
+pub(super) fn open_store(path: &Path, migrations: &[&str]) -> Result<Connection> {
+    let mut connection = Connection::open(path).map_err(|error| {
+        Error::from(error).at(path.display()).advise("check that the folder is writable and not full")
+    })?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let seen = |connection: &Connection| -> rusqlite::Result<usize> {
+        Ok(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?.unsigned_abs() as usize)
+    };
+    if seen(&connection)? != migrations.len() {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let done = seen(&transaction)?;
+        if done > migrations.len() {
+            return Err(Error::usage(format!("{} was written by a newer version of crm-console", path.display()))
+                .advise("use that version, or move the .crm-console folder away"));
+        }
+        for sql in &migrations[done..] {
+            transaction.execute_batch(sql)?;
+        }
+        transaction.pragma_update(None, "user_version", migrations.len() as i64)?;
+        transaction.commit()?;
+    }
+    Ok(connection)
+}
+
+/// Each is applied once, in order; a shipped one never changes.
+const MIGRATIONS: [&str; 1] = ["
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY,
+  plan TEXT NOT NULL,
+  env TEXT,
+  state TEXT NOT NULL,
+  started TEXT NOT NULL,
+  ended TEXT,
+  pid INTEGER NOT NULL,
+  owner TEXT NOT NULL,
+  step TEXT NOT NULL,
+  done INTEGER NOT NULL,
+  total INTEGER,
+  rate REAL NOT NULL,
+  results TEXT NOT NULL,
+  consistency REAL,
+  note TEXT,
+  failure TEXT
+);
+CREATE INDEX runs_started ON runs (started);
+CREATE TABLE commands (id INTEGER PRIMARY KEY, run TEXT NOT NULL, command TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL);
+CREATE INDEX commands_run ON commands (run);
+CREATE TABLE audit (id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, run TEXT);
+"];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::error::Kind;
+    use crate::journal::MappingResult;
+
+    fn record(id: &str, started: &str) -> RunRecord {
+        RunRecord {
+            id: id.to_owned(),
+            plan: "7f3ac2000000".to_owned(),
+            env: Some("sandbox".to_owned()),
+            state: RunState::Starting,
+            started: started.to_owned(),
+            ended: None,
+            pid: 7,
+            owner: "anna".to_owned(),
+            progress: Progress { step: "starting".to_owned(), done: 0, total: None },
+            rate: 0.0,
+            results: vec![MappingResult { mapping: "contacts".to_owned(), ..MappingResult::default() }],
+            consistency: None,
+            note: None,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn a_run_comes_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.db");
+        let control = Control::open(&path).unwrap();
+        let mut first = record("a", "2026-11-23T09:00:00Z");
+        control.add_run(&first).unwrap();
+        control.add_run(&record("b", "2026-11-23T10:00:00Z")).unwrap();
+        assert!(control.add_run(&first).is_err(), "a run is added once");
+        control.set_pid("a", 99).unwrap();
+        control.progress("a", &Progress { step: "writing".to_owned(), done: 5, total: Some(9) }, 12.5).unwrap();
+        let seen = Control::open(&path).unwrap().run("a").unwrap().unwrap();
+        assert_eq!((seen.pid, seen.progress.done, seen.progress.total, seen.rate), (99, 5, Some(9), 12.5));
+        first.state = RunState::Failed;
+        first.failure = Some(Kind::Refused);
+        first.consistency = Some(0.5);
+        control.put_run(&first).unwrap();
+        control.set_pid("a", 5).unwrap();
+        assert_eq!(control.run("a").unwrap().unwrap(), first);
+        let ids: Vec<String> = control.runs().unwrap().into_iter().map(|run| run.id).collect();
+        assert_eq!(ids, ["b", "a"]);
+        assert_eq!(control.open_runs().unwrap().len(), 1);
+        assert_eq!(control.run("none").unwrap(), None);
+    }
+
+    #[test]
+    fn commands_reach_their_run_and_the_audit_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = Control::open(&dir.path().join("control.db")).unwrap();
+        assert!(!control.was_told("a", Command::Cancel).unwrap());
+        control.send("a", Command::Cancel).unwrap();
+        assert!(control.was_told("a", Command::Cancel).unwrap());
+        assert!(!control.was_told("b", Command::Cancel).unwrap());
+        control.note("cancelled", Some("a")).unwrap();
+        control.note("opened", None).unwrap();
+        let audit = control.audit(10).unwrap();
+        assert_eq!(audit.iter().map(|line| line.what.as_str()).collect::<Vec<_>>(), ["opened", "cancelled"]);
+        assert_eq!(audit[1].run.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_not_harmed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.db");
+        drop(Control::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(Control::open(&path).err().unwrap().what().contains("newer version"));
+    }
+}

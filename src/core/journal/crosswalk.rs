@@ -1,0 +1,141 @@
+//! The crosswalk: per target object, which new id an old key has. It is an index kept by the console: it can be made
+//! again from the runs, and a run applies its part after the target was published.
+use std::path::Path;
+
+use hashbrown::HashMap;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::Result;
+
+/// Keys of [`Crosswalk::get_many`] that one statement asks for would hit a limit; so one prepared statement, asked often.
+const GET: &str = "SELECT new_id FROM crosswalk WHERE object = ?1 AND old_key = ?2";
+
+/// Old key ↔ new id of one environment.
+pub struct Crosswalk {
+    connection: Connection,
+}
+
+impl Crosswalk {
+    /// Opens the file, made on first use.
+    pub fn open(path: &Path) -> Result<Self> {
+        let connection = super::control::open_store(path, &[SCHEMA])?;
+        Ok(Self { connection })
+    }
+    /// The new id of an old key. `object` is the target as `platform:object`.
+    pub fn get(&self, object: &str, old_key: &str) -> Result<Option<String>> {
+        let mut statement = self.connection.prepare_cached(GET)?;
+        Ok(statement.query_row([object, old_key], |row| row.get(0)).optional()?)
+    }
+    /// The new ids of many old keys, in their order.
+    pub fn get_many<'k>(
+        &self,
+        object: &str,
+        old_keys: impl IntoIterator<Item = &'k str>,
+    ) -> Result<Vec<Option<String>>> {
+        let mut statement = self.connection.prepare_cached(GET)?;
+        let ids = old_keys.into_iter().map(|key| statement.query_row([object, key], |row| row.get(0)).optional());
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+    /// The old keys that share a new id, ascending (several after a merge).
+    pub fn old_keys(&self, object: &str, new_id: &str) -> Result<Vec<String>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT old_key FROM crosswalk WHERE object = ?1 AND new_id = ?2 ORDER BY old_key")?;
+        let keys = statement.query_map([object, new_id], |row| row.get(0))?;
+        Ok(keys.collect::<rusqlite::Result<_>>()?)
+    }
+    /// All of an object: old key → new id.
+    pub fn load(&self, object: &str) -> Result<HashMap<String, String>> {
+        let mut map = HashMap::with_capacity(self.count(object)? as usize);
+        let mut statement = self.connection.prepare("SELECT old_key, new_id FROM crosswalk WHERE object = ?1")?;
+        let mut rows = statement.query([object])?;
+        while let Some(row) = rows.next()? {
+            map.insert(row.get(0)?, row.get(1)?);
+        }
+        Ok(map)
+    }
+    /// Entries of an object.
+    pub fn count(&self, object: &str) -> Result<u64> {
+        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM crosswalk WHERE object = ?1")?;
+        Ok(statement.query_row([object], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+    /// Notes many (old key, new id) in one transaction; doing it again changes nothing. A key that is known gets the
+    /// newer id. Answers how many entries are new or changed.
+    pub fn put_many<'e>(&mut self, object: &str, entries: impl IntoIterator<Item = (&'e str, &'e str)>) -> Result<u64> {
+        let transaction = self.connection.transaction()?;
+        let mut written = 0;
+        {
+            let mut statement = transaction.prepare_cached(
+                "INSERT INTO crosswalk (object, old_key, new_id) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (object, old_key) DO UPDATE SET new_id = excluded.new_id WHERE new_id <> excluded.new_id",
+            )?;
+            for (old_key, new_id) in entries {
+                written += statement.execute(params![object, old_key, new_id])? as u64;
+            }
+        }
+        transaction.commit()?;
+        Ok(written)
+    }
+    /// Forgets old keys, in one transaction: their rows are gone from the target.
+    pub fn remove_many<'k>(&mut self, object: &str, old_keys: impl IntoIterator<Item = &'k str>) -> Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut statement =
+                transaction.prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND old_key = ?2")?;
+            for key in old_keys {
+                statement.execute([object, key])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+const SCHEMA: &str = "
+CREATE TABLE crosswalk (
+  object TEXT NOT NULL,
+  old_key TEXT NOT NULL,
+  new_id TEXT NOT NULL,
+  PRIMARY KEY (object, old_key)
+) WITHOUT ROWID;
+CREATE INDEX crosswalk_new_id ON crosswalk (object, new_id);
+";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn open(dir: &tempfile::TempDir) -> Crosswalk {
+        Crosswalk::open(&dir.path().join("default.db")).unwrap()
+    }
+
+    #[test]
+    fn entries_survive_and_objects_are_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut crosswalk = open(&dir);
+        assert_eq!(crosswalk.put_many("nova:accounts", [("7", "107"), ("8", "108")]).unwrap(), 2);
+        crosswalk.put_many("nova:contacts", [("7", "9")]).unwrap();
+        drop(crosswalk);
+        let crosswalk = open(&dir);
+        assert_eq!(crosswalk.get("nova:accounts", "7").unwrap().as_deref(), Some("107"));
+        assert_eq!(crosswalk.get("nova:contacts", "7").unwrap().as_deref(), Some("9"));
+        assert_eq!(crosswalk.get("nova:contacts", "8").unwrap(), None);
+        let many = crosswalk.get_many("nova:accounts", ["8", "none", "7"]).unwrap();
+        assert_eq!(many, [Some("108".to_owned()), None, Some("107".to_owned())]);
+        assert_eq!(crosswalk.load("nova:accounts").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn doing_it_again_changes_nothing_and_newer_ids_win() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut crosswalk = open(&dir);
+        crosswalk.put_many("o", [("a", "1"), ("b", "2")]).unwrap();
+        assert_eq!(crosswalk.put_many("o", [("a", "1"), ("b", "2")]).unwrap(), 0);
+        assert_eq!(crosswalk.put_many("o", [("b", "1")]).unwrap(), 1);
+        assert_eq!(crosswalk.old_keys("o", "1").unwrap(), ["a", "b"]);
+        assert_eq!(crosswalk.count("o").unwrap(), 2);
+        crosswalk.remove_many("o", ["a"]).unwrap();
+        assert_eq!(crosswalk.get("o", "a").unwrap(), None);
+    }
+}

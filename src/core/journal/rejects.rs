@@ -1,0 +1,95 @@
+//! `NAME.rejects.ndjson`: rows that could not be carried over, one a line, in the folder of a plan or a run.
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::Reject;
+use crate::error::{Error, Result};
+
+/// The file of a mapping's rejects in the folder of a plan or a run.
+pub fn rejects_file(folder: &Path, mapping: &str) -> PathBuf {
+    folder.join(format!("{mapping}.rejects.ndjson"))
+}
+
+/// Writes rejects, numbered from 1.
+pub struct RejectWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+    count: u64,
+}
+
+impl RejectWriter {
+    /// Creates the file.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).map_err(|error| Error::io("create", path, &error))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), count: 0 })
+    }
+    /// Adds one; its number is set here.
+    pub fn push(&mut self, mut reject: Reject) -> Result<()> {
+        self.count += 1;
+        reject.n = self.count;
+        serde_json::to_writer(&mut self.file, &reject)
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.file.write_all(b"\n"))
+            .map_err(|error| Error::io("write", &self.path, &error))
+    }
+    /// Flushes and syncs; answers how many there are.
+    pub fn finish(mut self) -> Result<u64> {
+        self.file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_all())
+            .map_err(|error| Error::io("write", &self.path, &error))?;
+        Ok(self.count)
+    }
+}
+
+/// Streams the rejects of a file; a file that is not there has none.
+pub fn read_rejects(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Reject>>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Box::new(std::iter::empty())),
+        Err(error) => return Err(Error::io("read", path, &error)),
+    };
+    let path = path.to_owned();
+    Ok(Box::new(BufReader::new(file).lines().map(move |line| {
+        let line = line.map_err(|error| Error::io("read", &path, &error))?;
+        serde_json::from_str(&line).map_err(|_| {
+            Error::platform(format!("{} holds a line that is not a reject", path.display()))
+                .advise("the file was changed or cut; make the plan or the run again")
+        })
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn rejects_are_numbered_and_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = rejects_file(dir.path(), "contacts");
+        assert_eq!(read_rejects(&path).unwrap().count(), 0);
+        let reject = Reject {
+            n: 0,
+            kind: "rejected".into(),
+            row: Some(3),
+            line: 5,
+            key: None,
+            field: Some("stage".into()),
+            step: "values".into(),
+            reason: "not in the value map".into(),
+            cause: "stage: not in the value map".into(),
+            source: serde_json::Map::from_iter([("STG".to_owned(), "line\nbreak".into())]),
+            raw: None,
+        };
+        let mut writer = RejectWriter::create(&path).unwrap();
+        writer.push(reject.clone()).unwrap();
+        writer.push(reject.clone()).unwrap();
+        assert_eq!(writer.finish().unwrap(), 2);
+        let back: Vec<Reject> = read_rejects(&path).unwrap().collect::<Result<_>>().unwrap();
+        assert_eq!(back[1], Reject { n: 2, ..reject });
+        std::fs::write(&path, "{\"n\": 1\n").unwrap();
+        assert!(read_rejects(&path).unwrap().next().unwrap().is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! `runs/ID/journal.ndjson`: what a run did, each line on disk before the next step is taken.
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::now;
+use crate::error::{Error, Result};
+use crate::platform::Published;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A mapping begins.
+    Begun {
+        /// Mapping.
+        mapping: String,
+        /// Target as `platform:object`.
+        to: String,
+    },
+    /// Rows were handed to the writer. Nothing is published by that.
+    Batch {
+        /// Mapping.
+        mapping: String,
+        /// Rows of the mapping handed over so far.
+        done: u64,
+    },
+    /// All rows are staged and everything that recovery needs is on disk: the publish follows.
+    Intent {
+        /// Mapping.
+        mapping: String,
+        /// Target as `platform:object`.
+        to: String,
+    },
+    /// The target holds the new rows.
+    Published {
+        /// Mapping.
+        mapping: String,
+        /// How it ended, as the platform counted.
+        published: Published,
+    },
+    /// The crosswalk knows what the mapping wrote.
+    Crosswalk {
+        /// Mapping.
+        mapping: String,
+    },
+    /// A mapping had nothing to write.
+    Nothing {
+        /// Mapping.
+        mapping: String,
+    },
+    /// A later start looked after what a killed engine had left.
+    Recovered {
+        /// Mapping.
+        mapping: String,
+        /// True: the target was published.
+        published: bool,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    at: String,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// Appends to a run's journal.
+pub struct RunLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl RunLog {
+    /// Opens the journal of the run in `run_dir` for appending.
+    pub fn append(run_dir: &Path) -> Result<Self> {
+        let path = run_dir.join("journal.ndjson");
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|error| Error::io("open the journal", &path, &error))?;
+        Ok(Self { path, file })
+    }
+    /// Adds an event; it is on disk on return.
+    pub fn write(&mut self, event: Event) -> Result<()> {
+        let fail = |error: std::io::Error| Error::io("write the journal", &self.path, &error);
+        let mut line = serde_json::to_vec(&Line { at: now(), event }).map_err(|error| fail(error.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(fail)
+    }
+    /// The events of the run in `run_dir`, oldest first. A last line that was cut by a crash is left out.
+    pub fn read(run_dir: &Path) -> Result<Vec<Event>> {
+        let path = run_dir.join("journal.ndjson");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::io("read the journal", &path, &error)),
+        };
+        let mut events = Vec::new();
+        for line in BufReader::new(file).lines() {
+            let line = line.map_err(|error| Error::io("read the journal", &path, &error))?;
+            if let Ok(line) = serde_json::from_str::<Line>(&line) {
+                events.push(line.event);
+            }
+        }
+        Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn events_come_back_and_a_cut_line_does_not_hurt() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(RunLog::read(dir.path()).unwrap().is_empty());
+        let begun = Event::Begun { mapping: "contacts".into(), to: "nova:contacts".into() };
+        let published =
+            Event::Published { mapping: "contacts".into(), published: Published { rows: 3, ..Published::default() } };
+        let mut log = RunLog::append(dir.path()).unwrap();
+        log.write(begun.clone()).unwrap();
+        log.write(published.clone()).unwrap();
+        let path = dir.path().join("journal.ndjson");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"at\":\"2026");
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(RunLog::read(dir.path()).unwrap(), [begun, published]);
+    }
+}
