@@ -3,6 +3,9 @@ use crm_core::platform::Registry;
 
 pub mod csv;
 pub mod files;
+mod intent;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 pub use csv::{Sniffed, sniff};
 
@@ -11,5 +14,7 @@ pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.add("csv", "delimited text files in a folder; dialect and encoding are detected", csv::CsvConnector::open);
     registry.add("tsv", "as csv; files that are created are tab separated", csv::CsvConnector::open_tsv);
+    #[cfg(feature = "sqlite")]
+    registry.add("sqlite", "a SQLite database file (path); tables and views", sqlite::Sqlite::open);
     registry
 }
