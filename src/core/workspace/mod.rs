@@ -29,6 +29,10 @@ impl Workspace {
     pub fn open(root: &Path, env: Option<&str>, registry: Registry) -> Result<Self> {
         Ok(Self { project: Project::load(root, env)?, registry })
     }
+    /// The same project, read again: its files may have changed.
+    pub fn reload(&self) -> Result<Self> {
+        Self::open(&self.project.root, self.project.env.as_deref(), self.registry.clone())
+    }
     /// The project.
     pub fn project(&self) -> &Project {
         &self.project

@@ -1,0 +1,152 @@
+//! Everything the operator can do, as data: the source of key bar, help, palette and docs.
+use serde::{Deserialize, Serialize};
+
+/// Sections of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// Moving about.
+    Move,
+    /// Looking at something.
+    Look,
+    /// Changing a mapping.
+    Edit,
+    /// Plans and runs.
+    Migrate,
+    /// The program itself.
+    Program,
+}
+
+impl Group {
+    /// Heading in the help.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Move => "Move",
+            Self::Look => "Look",
+            Self::Edit => "Edit",
+            Self::Migrate => "Plan and run",
+            Self::Program => "Program",
+        }
+    }
+}
+
+/// An action, described.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ActionDoc {
+    /// The action.
+    pub action: Action,
+    /// Its serde name, as in keymaps and scripts.
+    pub name: &'static str,
+    /// A word or two for the key bar.
+    pub label: &'static str,
+    /// One sentence for help and palette.
+    pub doc: &'static str,
+    /// Section.
+    pub group: Group,
+    /// Writes to a platform or throws work away: never on a single key without a question.
+    pub dangerous: bool,
+    /// `undo` takes it back.
+    pub undoable: bool,
+}
+
+macro_rules! actions {
+    (@flag dangerous dangerous) => { true };
+    (@flag undoable undoable) => { true };
+    (@flag $wanted:ident $found:ident) => { false };
+    ($($variant:ident $name:literal $label:literal $group:ident [$($flag:ident)?] $doc:literal;)*) => {
+        /// Something the operator can do. The serde names are stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Action { $(#[doc = $doc] $variant,)* }
+
+        /// All actions, in the order of the help.
+        pub const ACTIONS: &[ActionDoc] = &[$(ActionDoc {
+            action: Action::$variant, name: $name, label: $label, doc: $doc, group: Group::$group,
+            dangerous: false $(|| actions!(@flag dangerous $flag))?,
+            undoable: false $(|| actions!(@flag undoable $flag))?,
+        },)*];
+    };
+}
+
+// One row an action: variant, serde name, label, group, flag, doc. A row is all that help, palette and key bar need.
+actions! {
+    Up "up" "up" Move [] "One row up.";
+    Down "down" "down" Move [] "One row down.";
+    Left "left" "left" Move [] "To the left: a column, or the list at the left.";
+    Right "right" "right" Move [] "To the right: a column, or the list at the right.";
+    PageUp "page_up" "page up" Move [] "One screen up.";
+    PageDown "page_down" "page down" Move [] "One screen down.";
+    First "first" "first" Move [] "To the first row.";
+    Last "last" "last" Move [] "To the last row.";
+    NextPane "next_pane" "next pane" Move [] "To the next part of the screen.";
+    PreviousMapping "previous_mapping" "prev mapping" Move [] "The mapping before this one.";
+    NextMapping "next_mapping" "next mapping" Move [] "The mapping after this one.";
+    ScreenData "screen_data" "data" Move [] "Data: look at the objects of every platform.";
+    ScreenMap "screen_map" "map" Move [] "Map: say which column fills which field.";
+    ScreenClean "screen_clean" "clean" Move [] "Clean: each field's steps, before and after.";
+    ScreenDiff "screen_diff" "diff" Move [] "Diff: the plan, every change before it happens.";
+    ScreenRun "screen_run" "run" Move [] "Run: the migration at work, and its proof.";
+    ScreenHistory "screen_history" "history" Move [] "History: all runs, their results and rejects.";
+    Open "open" "open" Look [] "Open what is selected.";
+    Search "search" "find" Look [] "Find text on this screen.";
+    SearchNext "search_next" "next match" Look [] "To the next match.";
+    SearchPrevious "search_previous" "prev match" Look [] "To the match before.";
+    Mapping "mapping" "mapping" Look [] "Choose the mapping to work on.";
+    NextProblem "next_problem" "next problem" Look [] "To the next field that has a problem.";
+    LeftBehind "left_behind" "left behind" Look [] "Source columns that hold data and go nowhere.";
+    Values "values" "values" Edit [] "The value map of this field: what each source value becomes.";
+    Rejects "rejects" "rejects" Look [] "Rows that cannot be carried over, by cause.";
+    FilterColumn "filter_column" "by column" Look [] "Only the rows that change this column.";
+    Accept "accept" "accept" Edit [undoable] "Accept the suggestion for this field.";
+    AcceptAll "accept_all" "all>=.90" Edit [undoable] "Accept every suggestion with a score of .90 or more.";
+    Refuse "refuse" "refuse" Edit [] "Do not suggest this one again.";
+    OtherSuggestion "other_suggestion" "others" Edit [] "Show the next suggestion for this field.";
+    Link "link" "link" Edit [undoable] "Link the chosen source column with this target field.";
+    Unlink "unlink" "unlink" Edit [undoable] "Take the link of this field away.";
+    EditField "edit_field" "edit" Edit [undoable] "Edit what fills this field, with the result on real rows beside it.";
+    FieldOptions "field_options" "options" Edit [undoable] "On error, write rule and type of this field.";
+    Undo "undo" "undo" Edit [] "Take the last edit back.";
+    Redo "redo" "redo" Edit [] "Do the edit again that was taken back.";
+    Save "save" "save" Edit [] "Write the edited mappings to their files.";
+    Reload "reload" "reload" Edit [] "Read the project's files again; unsaved edits stay one undo away.";
+    Plan "plan" "preview" Migrate [] "Plan: read both sides and show every change. Nothing is written.";
+    Migrate "migrate" "migrate" Migrate [dangerous] "Run this plan. You type the target's name to confirm.";
+    CancelRun "cancel_run" "cancel" Migrate [dangerous] "Stop the run before it publishes.";
+    Cancel "cancel" "cancel" Program [] "Stop what is being worked on, or close what is on top.";
+    Help "help" "help" Program [] "What every key does here.";
+    Palette "palette" "commands" Program [] "Find any action by its name.";
+    CopyCommand "copy_command" "copy as command" Program [] "Copy the headless command that does the same.";
+    Mouse "mouse" "mouse" Program [] "Mouse on or off (off: the terminal selects text).";
+    Suspend "suspend" "suspend" Program [] "To the shell; `fg` comes back.";
+    Repaint "repaint" "repaint" Program [] "Draw everything again.";
+    Back "back" "back" Program [] "Back, or out of the program.";
+    Quit "quit" "quit" Program [] "Leave the program. Runs go on without it.";
+}
+
+impl Action {
+    /// Its description.
+    pub fn doc(self) -> &'static ActionDoc {
+        &ACTIONS[self as usize]
+    }
+    /// The action of that serde name.
+    pub fn named(name: &str) -> Option<Self> {
+        ACTIONS.iter().find(|doc| doc.name == name).map(|doc| doc.action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_action_is_described_and_named_as_serde_names_it() {
+        for (at, doc) in ACTIONS.iter().enumerate() {
+            assert_eq!(doc.action as usize, at);
+            assert_eq!(serde_json::to_value(doc.action).unwrap(), doc.name);
+            assert!(doc.doc.ends_with('.') && doc.doc.len() > 10, "{} lacks its doc", doc.name);
+            assert!(!doc.label.is_empty() && doc.label.len() <= 16, "{} lacks its label", doc.name);
+            assert_eq!(Action::named(doc.name), Some(doc.action));
+        }
+    }
+}

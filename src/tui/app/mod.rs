@@ -1,0 +1,483 @@
+//! Pure state: what the console shows and how it answers to keys and to jobs. [`App::update`] is the only door.
+use crm_core::project::{Mapping, Project};
+use crm_core::{Error, Kind};
+
+pub mod action;
+pub mod draft;
+pub mod fuzzy;
+pub mod history;
+pub mod input;
+pub mod key;
+pub mod keymap;
+pub mod list;
+pub mod msg;
+pub mod overlay;
+pub mod screens;
+pub mod session;
+pub mod shared;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use action::Action;
+use draft::Draft;
+use key::Key;
+use msg::{Answer, Effect, Lane, MappingText, Mouse, Msg, Request, Ticket};
+use overlay::{Outcome, Overlay, Picker, Question, Reply, Tag};
+use screens::{ScreenId, Screens};
+use session::{Session, Unsaved};
+use shared::{Shared, Tone, WhenSaved};
+
+/// Smallest terminal that can be worked on: columns, rows.
+pub const SMALLEST: (u16, u16) = (60, 16);
+
+/// The whole of the screen's state.
+#[derive(Debug)]
+pub struct App {
+    /// What no single screen owns.
+    pub shared: Shared,
+    /// The screens.
+    pub screens: Screens,
+    /// The visible one.
+    pub screen: ScreenId,
+    /// What lies on top, topmost last.
+    pub overlays: Vec<Overlay>,
+    /// What an earlier program left; taken when the project has been read.
+    session: Option<Session>,
+}
+
+impl App {
+    /// Opens on a project. `session` is what an earlier program left behind.
+    pub fn new(project: Project, screen: Option<ScreenId>, session: Session) -> Self {
+        let shared = Shared {
+            project,
+            size: (80, 24),
+            mouse: session.mouse,
+            refused: session.refused.clone(),
+            ..Shared::default()
+        };
+        let screen = screen.or_else(|| ScreenId::named(&session.screen)).unwrap_or(ScreenId::Map);
+        Self { shared, screens: Screens::default(), screen, overlays: Vec::new(), session: Some(session) }
+    }
+
+    /// What to do at the start.
+    pub fn start(&mut self) -> Vec<Effect> {
+        self.shared.ask(Lane::Project, "reading the project", Request::Project);
+        self.shared.ask(Lane::Runs, "", Request::Runs);
+        if self.shared.mouse {
+            self.shared.effect(Effect::Mouse(true));
+        }
+        std::mem::take(&mut self.shared.effects)
+    }
+
+    /// Something happened: the state moves on, and these things are to be done.
+    pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
+        match msg {
+            Msg::Key(key) => self.key(key),
+            Msg::Paste(text) => match self.overlays.last_mut() {
+                Some(overlay) => overlay.paste(&text),
+                None => self.screens.get_mut(self.screen).paste(&text, &mut self.shared),
+            },
+            Msg::Mouse(mouse) => self.mouse(mouse),
+            Msg::Resize(columns, rows) => self.shared.size = (columns, rows),
+            Msg::Answered(ticket, result) => self.answered(ticket, *result),
+            Msg::Progress(ticket, progress) => {
+                if let Some(job) = self.shared.jobs.get_mut(&ticket.lane).filter(|job| job.ticket == ticket) {
+                    job.progress = progress;
+                }
+            }
+            Msg::Tick => self.tick(),
+        }
+        self.settle();
+        std::mem::take(&mut self.shared.effects)
+    }
+
+    /// Something outside moves while nobody presses a key: send [`Msg::Tick`] twice a second.
+    pub fn watches(&self) -> bool {
+        self.shared.active_runs() > 0
+    }
+
+    /// Jobs that the operator, or a test, waits for. What only watches is not counted.
+    pub fn is_busy(&self) -> bool {
+        self.shared.jobs.keys().any(|lane| !matches!(lane, Lane::Run | Lane::Runs))
+    }
+
+    /// What the next program shall pick up.
+    pub fn session(&self) -> Session {
+        let unsaved = self.shared.drafts.iter().filter(|draft| draft.is_unsaved()).map(|draft| Unsaved {
+            mapping: draft.name.clone(),
+            saved: draft.saved.clone(),
+            text: draft.history.text().to_owned(),
+        });
+        Session {
+            screen: self.screen.name().to_owned(),
+            mapping: self.shared.mapping_name().to_owned(),
+            unsaved: unsaved.collect(),
+            refused: self.shared.refused.clone(),
+            mouse: self.shared.mouse,
+        }
+    }
+
+    /// The headless command that does what the screen shows.
+    pub fn command(&self) -> Option<String> {
+        let rest = self.screens.get(self.screen).command(&self.shared)?;
+        let mut command = format!("crm-console -C {}", quote(&self.shared.project.root.display().to_string()));
+        if let Some(env) = &self.shared.project.env {
+            command = format!("{command} --env {}", quote(env));
+        }
+        Some(format!("{command} {rest}"))
+    }
+
+    fn settle(&mut self) {
+        if let Some(screen) = self.shared.goto.take() {
+            self.screen = screen;
+        }
+        self.overlays.append(&mut self.shared.opened);
+        self.parse_what_is_stale();
+        self.screens.get_mut(self.screen).settle(&mut self.shared);
+        // A screen may open or switch while it settles.
+        self.overlays.append(&mut self.shared.opened);
+        for overlay in &mut self.overlays {
+            overlay.layout(usize::from(self.shared.size.1));
+        }
+    }
+
+    fn parse_what_is_stale(&mut self) {
+        let stale = self.shared.drafts.iter().find(|draft| draft.is_stale()).map(Draft::text);
+        if let (Some(text), false) = (stale, self.shared.jobs.contains_key(&Lane::Parse)) {
+            self.shared.ask(Lane::Parse, "", Request::Parse(text));
+        }
+    }
+
+    fn key(&mut self, key: Key) {
+        if let Some(overlay) = self.overlays.last_mut() {
+            let outcome = overlay.key(key);
+            if outcome != Outcome::Stay {
+                self.overlays.pop();
+            }
+            match outcome {
+                Outcome::Reply(tag, reply) => self.reply(&tag, &reply),
+                Outcome::Act(action) => self.act(action),
+                Outcome::Stay | Outcome::Close => {}
+            }
+            return;
+        }
+        if self.screens.get_mut(self.screen).key(key, &mut self.shared) {
+            return;
+        }
+        if let Some(action) = keymap::lookup(&self.screen.layers(), key) {
+            self.act(action);
+        }
+    }
+
+    /// Does an action, as if its key had been pressed.
+    pub fn act(&mut self, action: Action) {
+        let cancelling = action == Action::Cancel && self.shared.notice.is_some();
+        if !matches!(action, Action::Cancel) {
+            self.shared.notice = None;
+        }
+        if self.screens.get_mut(self.screen).act(action, &mut self.shared) {
+            return;
+        }
+        match action {
+            Action::Help => self.overlays.push(Overlay::Help(0)),
+            Action::Palette => self.overlays.push(Overlay::palette()),
+            Action::Back => self.leave(),
+            Action::Quit => self.shared.effect(Effect::Quit),
+            Action::Cancel if cancelling => self.shared.notice = None,
+            Action::Cancel => self.cancel(),
+            Action::Undo | Action::Redo => self.undo(action == Action::Undo),
+            Action::Save => {
+                if !self.shared.save(None) {
+                    self.shared.tell(Tone::Info, "all mappings are saved");
+                }
+            }
+            Action::Plan => self.shared.make_plan(),
+            Action::Reload => self.shared.ask(Lane::Project, "reading the project", Request::Project),
+            Action::Search => {
+                let sought = self.shared.sought.clone();
+                self.overlays.push(Overlay::Ask(Question::text("Find", Tag::Search, sought)));
+            }
+            Action::SearchNext | Action::SearchPrevious => self.find(action == Action::SearchNext),
+            Action::Mapping => self.pick_mapping(),
+            Action::NextMapping | Action::PreviousMapping => {
+                let count = self.shared.drafts.len();
+                if count > 0 {
+                    let step = if action == Action::NextMapping { 1 } else { count - 1 };
+                    self.shared.current = (self.shared.current + step) % count;
+                }
+            }
+            Action::CopyCommand => match self.command() {
+                Some(command) => {
+                    self.shared.copy(command.clone());
+                    self.shared.tell(Tone::Good, format!("copied: {command}"));
+                }
+                None => self.shared.tell(Tone::Info, "there is no command for what is shown here"),
+            },
+            Action::Mouse => {
+                self.shared.mouse = !self.shared.mouse;
+                let on = self.shared.mouse;
+                self.shared.effect(Effect::Mouse(on));
+                self.shared.tell(Tone::Info, if on { "mouse on" } else { "mouse off: the terminal selects text" });
+            }
+            Action::Suspend => self.shared.effect(Effect::Suspend),
+            Action::Repaint => self.shared.effect(Effect::Repaint),
+            _ => {
+                if let Some(screen) = ScreenId::ALL.iter().find(|screen| screen.action() == action) {
+                    self.screen = *screen;
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        let names = self.shared.unsaved().map(|draft| draft.name.as_str()).collect::<Vec<_>>().join(", ");
+        if names.is_empty() {
+            return self.shared.effect(Effect::Quit);
+        }
+        self.overlays.push(Overlay::Ask(Question::choice(
+            "Unsaved edits",
+            Tag::Quit,
+            vec![format!("Not saved yet: {names}.")],
+            vec![('s', "save and leave"), ('d', "discard and leave")],
+        )));
+    }
+
+    fn cancel(&mut self) {
+        let lane = self.shared.visible_job().map(|job| job.ticket.lane);
+        if let Some(lane) = lane
+            && self.shared.cancel(lane)
+        {
+            self.shared.tell(Tone::Info, "stopped");
+            self.screens.get_mut(self.screen).failed(lane, &mut self.shared);
+        }
+    }
+
+    fn undo(&mut self, back: bool) {
+        let done = self.shared.draft_mut().and_then(|draft| {
+            let label = if back { draft.history.undo() } else { draft.history.redo() };
+            label.map(str::to_owned)
+        });
+        match (done, back) {
+            (Some(label), true) => self.shared.tell(Tone::Info, format!("undone: {label}")),
+            (Some(label), false) => self.shared.tell(Tone::Info, format!("done again: {label}")),
+            (None, true) => self.shared.tell(Tone::Info, "nothing to undo"),
+            (None, false) => self.shared.tell(Tone::Info, "nothing to do again"),
+        }
+    }
+
+    fn pick_mapping(&mut self) {
+        let items = self.shared.drafts.iter().map(|draft| {
+            let detail = match &draft.mapping {
+                Some(mapping) => format!("{} -> {}", mapping.from.label, mapping.to),
+                None => "cannot be read".to_owned(),
+            };
+            (draft.name.clone(), detail)
+        });
+        let picker = Picker::new("Mapping", Tag::Mapping, items.collect(), self.shared.current);
+        self.overlays.push(Overlay::Pick(picker));
+    }
+
+    fn find(&mut self, forward: bool) {
+        let sought = self.shared.sought.clone();
+        if sought.is_empty() {
+            self.shared.tell(Tone::Info, "nothing was searched for yet (/)");
+        } else if !self.screens.get_mut(self.screen).find(&sought, forward, &mut self.shared) {
+            self.shared.tell(Tone::Info, format!("'{sought}' is not here"));
+        }
+    }
+
+    fn reply(&mut self, tag: &Tag, reply: &Reply) {
+        match (tag, reply) {
+            (Tag::Quit, Reply::Choice('s')) => {
+                self.shared.save(Some(WhenSaved::Quit));
+            }
+            (Tag::Quit, Reply::Choice(_)) => {
+                // What is thrown away on purpose must not come back with the session.
+                for draft in &mut self.shared.drafts {
+                    let saved = draft.saved.clone();
+                    draft.history.push("discarded", saved);
+                }
+                self.shared.effect(Effect::Quit);
+            }
+            (Tag::Mapping, Reply::Picked(item)) => self.shared.current = *item,
+            (Tag::Search, Reply::Text(text)) => {
+                self.shared.sought.clone_from(text);
+                self.find(true);
+            }
+            _ => self.screens.get_mut(self.screen).reply(tag, reply, &mut self.shared),
+        }
+    }
+
+    fn mouse(&mut self, mouse: Mouse) {
+        match mouse {
+            Mouse::WheelUp | Mouse::WheelDown => {
+                let key = if mouse == Mouse::WheelUp { key::KeyCode::Up } else { key::KeyCode::Down };
+                for _ in 0..3 {
+                    self.key(Key::plain(key));
+                }
+            }
+            Mouse::Press(column, 0) if self.overlays.is_empty() => {
+                // The tabs are drawn as ` 1 Data 2 Map …` from column 0.
+                let mut start = 1;
+                for id in ScreenId::ALL {
+                    let end = start + id.name().len() + 2;
+                    if (start..end).contains(&usize::from(column)) {
+                        return self.act(id.action());
+                    }
+                    start = end + 1;
+                }
+            }
+            Mouse::Press(column, row) if self.overlays.is_empty() => {
+                let (_, rows) = self.shared.body();
+                if let Some(row) = usize::from(row).checked_sub(2).filter(|row| *row < rows) {
+                    self.screens.get_mut(self.screen).click(usize::from(column), row, &mut self.shared);
+                }
+            }
+            Mouse::Press(..) => {}
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.shared.active_runs() > 0 && !self.shared.jobs.contains_key(&Lane::Runs) {
+            self.shared.ask(Lane::Runs, "", Request::Runs);
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, result: Result<Answer, Error>) {
+        if self.shared.jobs.get(&ticket.lane).is_none_or(|job| job.ticket != ticket) {
+            return;
+        }
+        self.shared.jobs.remove(&ticket.lane);
+        match result {
+            Ok(answer) => {
+                self.take(&answer);
+                for screen in ScreenId::ALL {
+                    self.screens.get_mut(*screen).answer(ticket.lane, &answer, &mut self.shared);
+                }
+            }
+            Err(error) => {
+                if error.kind() == Kind::Stopped {
+                    self.shared.tell(Tone::Info, "stopped");
+                } else {
+                    self.shared.fail(&error);
+                }
+                if ticket.lane == Lane::Save {
+                    self.shared.when_saved = None;
+                }
+                for screen in ScreenId::ALL {
+                    self.screens.get_mut(*screen).failed(ticket.lane, &mut self.shared);
+                }
+            }
+        }
+    }
+
+    /// What an answer means to the shared state.
+    fn take(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Project(project, texts) => self.take_project(project, texts),
+            Answer::Parsed(text, result) => {
+                for draft in self.shared.drafts.iter_mut().filter(|draft| draft.name == text.name) {
+                    draft.parsed = Some(text.text.clone());
+                    match &**result {
+                        Ok(mapping) => {
+                            draft.mapping = Some(std::sync::Arc::new(mapping.clone()));
+                            draft.problems.clear();
+                        }
+                        Err(problems) => draft.problems.clone_from(problems),
+                    }
+                }
+            }
+            Answer::Saved(texts, project) => {
+                for text in texts {
+                    for draft in self.shared.drafts.iter_mut().filter(|draft| draft.name == text.name) {
+                        draft.saved = text.text.to_string();
+                    }
+                }
+                self.shared.project = (**project).clone();
+                self.shared.saves += 1;
+                let names = texts.iter().map(|text| text.name.as_str()).collect::<Vec<_>>().join(", ");
+                self.shared.tell(Tone::Good, format!("saved {names}"));
+                match self.shared.when_saved.take() {
+                    Some(WhenSaved::Quit) => self.shared.effect(Effect::Quit),
+                    Some(WhenSaved::Plan) => self.shared.make_plan(),
+                    None => {}
+                }
+            }
+            Answer::Plan(plan) => self.shared.plan = Some(plan.clone()),
+            Answer::Runs(runs) => {
+                let first = self.shared.runs.is_empty() && self.shared.run.is_none();
+                self.shared.runs.clone_from(runs);
+                let watched = match &self.shared.run {
+                    Some(run) => runs.iter().find(|one| one.id == run.id),
+                    None => runs.iter().find(|run| !run.state.is_final()),
+                };
+                if let Some(run) = watched {
+                    if first && !run.state.is_final() {
+                        // A run goes on: that is what the operator wants to see first.
+                        self.screen = ScreenId::Run;
+                    }
+                    self.shared.run = Some(run.clone());
+                }
+            }
+            Answer::Run(run) => self.shared.run = Some((**run).clone()),
+            _ => {}
+        }
+    }
+
+    fn take_project(&mut self, project: &Project, texts: &[MappingText]) {
+        let find = |name: &str| -> Option<&Mapping> { project.mappings.iter().find(|mapping| mapping.name == name) };
+        // Load order first, then the files that could not be read.
+        let order = |text: &MappingText| {
+            project.mappings.iter().position(|mapping| mapping.name == text.name).unwrap_or(usize::MAX)
+        };
+        let mut texts: Vec<&MappingText> = texts.iter().collect();
+        texts.sort_by_key(|text| order(text));
+        let mut old = std::mem::take(&mut self.shared.drafts);
+        self.shared.drafts = texts
+            .iter()
+            .map(|text| match old.iter().position(|draft| draft.name == text.name) {
+                // Read again: the file counts, what was typed stays one undo away.
+                Some(at) => {
+                    let mut draft = old.swap_remove(at);
+                    draft.history.push("the file, read again", &*text.text);
+                    draft.saved = text.text.to_string();
+                    draft
+                }
+                None => Draft::new(text, find(&text.name).cloned()),
+            })
+            .collect();
+        self.shared.project = project.clone();
+        self.shared.saves += 1;
+        let Some(session) = self.session.take() else { return };
+        self.shared.current = self.shared.drafts.iter().position(|draft| draft.name == session.mapping).unwrap_or(0);
+        for unsaved in session.unsaved {
+            match self.shared.drafts.iter_mut().find(|draft| draft.name == unsaved.mapping) {
+                Some(draft) if draft.saved == unsaved.saved => {
+                    draft.history.push("edits of the last session", unsaved.text);
+                    self.shared.tell(Tone::Info, format!("unsaved edits of {} are back (u undoes)", unsaved.mapping));
+                }
+                Some(draft) => {
+                    // Kept one redo away: the file is newer, but nothing typed is lost.
+                    draft.history.push("edits of the last session", unsaved.text);
+                    draft.history.undo();
+                    let name = unsaved.mapping;
+                    self.shared.tell(
+                        Tone::Bad,
+                        format!("the file of {name} has changed since: ^R there brings your unsaved edits back"),
+                    );
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// Quotes a word for a POSIX shell where it needs it.
+pub fn quote(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=,@%+".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

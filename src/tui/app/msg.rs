@@ -1,0 +1,288 @@
+//! What comes into the app and what it asks for. Both are plain data: tests need no terminal and no disk.
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crm_core::Error;
+use crm_core::journal::{Reject, RunRecord};
+use crm_core::monitor::Progress;
+use crm_core::plan::{Operation, Plan};
+use crm_core::platform::{ColumnInfo, ObjectInfo, Source};
+use crm_core::project::{Mapping, Problem, Project};
+use crm_core::table::Window;
+use crm_core::table::profile::Profile;
+use crm_core::workspace::{PlanRow, Preview, PreviewRows};
+
+use super::key::Key;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The wheel or a click.
+    Mouse(Mouse),
+    /// The terminal has this size now: columns, rows.
+    Resize(u16, u16),
+    /// A job has ended.
+    Answered(Ticket, Box<Result<Answer, Error>>),
+    /// A job tells where it stands.
+    Progress(Ticket, Progress),
+    /// Half a second has gone by while something is watched ([`super::App::watches`]).
+    Tick,
+}
+
+/// What the mouse did, in cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mouse {
+    /// Wheel up.
+    WheelUp,
+    /// Wheel down.
+    WheelDown,
+    /// Left button pressed at column, row.
+    Press(u16, u16),
+}
+
+/// What a job is for. In each lane the latest request wins: an older answer is dropped, the older job is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// Loading the project.
+    Project,
+    /// Parsing an edited mapping.
+    Parse,
+    /// Writing mappings to their files.
+    Save,
+    /// Listing platforms and objects.
+    Objects,
+    /// Rows of the Data screen.
+    DataRows,
+    /// Profile of the Data screen.
+    DataProfile,
+    /// Searching rows of the Data screen.
+    DataSearch,
+    /// Rejects of reading, Data screen.
+    DataRejects,
+    /// Both sides' columns of the mapping at hand.
+    Columns,
+    /// Profile of the mapping's source.
+    SourceProfile,
+    /// Suggestions for the mapping at hand.
+    Suggest,
+    /// Result on real rows, Map screen.
+    MapPreview,
+    /// Source values of one field, Map screen.
+    FieldValues,
+    /// Before and after, Clean screen.
+    CleanPreview,
+    /// Making or loading a plan.
+    Plan,
+    /// Rows behind a count of the plan.
+    PlanRows,
+    /// Rejects of the plan.
+    PlanRejects,
+    /// Starting a run.
+    Start,
+    /// Asking a run to stop.
+    Stop,
+    /// The run that is watched.
+    Run,
+    /// Rejects of the run that is watched.
+    RunRejects,
+    /// All runs.
+    Runs,
+    /// Rejects of a run of the past.
+    HistoryRejects,
+}
+
+impl Lane {
+    /// The operator waits for it and sees its progress; the others are quick.
+    pub const fn is_long(self) -> bool {
+        matches!(
+            self,
+            Self::Plan
+                | Self::SourceProfile
+                | Self::DataProfile
+                | Self::DataRows
+                | Self::DataSearch
+                | Self::CleanPreview
+                | Self::FieldValues
+                | Self::Suggest
+        )
+    }
+}
+
+/// One request of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// Lane.
+    pub lane: Lane,
+    /// Counts up over all lanes.
+    pub generation: u64,
+}
+
+/// A mapping as it is typed, saved or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingText {
+    /// Name.
+    pub name: String,
+    /// Its file, relative to the project.
+    pub path: PathBuf,
+    /// Text.
+    pub text: Arc<str>,
+}
+
+/// A mapping to write to its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaveText {
+    /// What to write.
+    pub text: MappingText,
+    /// What the file must still hold: a file that someone else changed is not overwritten.
+    pub base: String,
+}
+
+/// An object of a platform, or a saved query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSpec {
+    /// Platform.
+    pub platform: String,
+    /// Object or query.
+    pub source: Source,
+    /// As shown: `legacy:contacts`.
+    pub label: String,
+}
+
+/// Work for a job.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// The project and the texts of its mappings.
+    Project,
+    /// Parse this text.
+    Parse(MappingText),
+    /// Write these texts to their files and load the project again.
+    Save(Vec<SaveText>),
+    /// Objects of all platforms.
+    Objects,
+    /// Rows `first .. first + count` of an object.
+    Window(ObjectSpec, u64, usize),
+    /// Profile of an object.
+    Profile(ObjectSpec),
+    /// Columns of both sides of a mapping, and some rows of the source.
+    Columns(MappingText),
+    /// Rows before and after a mapping's steps.
+    Preview(MappingText, PreviewRows, usize),
+    /// Plan these mappings, all if empty.
+    Plan(Vec<String>),
+    /// A stored plan.
+    LoadPlan(String),
+    /// Rows behind a count.
+    PlanRows {
+        /// Plan.
+        plan: Arc<Plan>,
+        /// Mapping.
+        mapping: String,
+        /// Which count.
+        operation: Operation,
+        /// Only updates of this column.
+        column: Option<String>,
+        /// First row.
+        first: u64,
+        /// Most rows.
+        count: usize,
+    },
+    /// Rejects and held rows of a plan or run.
+    Rejects {
+        /// Plan or run.
+        of: String,
+        /// One mapping's, or all.
+        mapping: Option<String>,
+    },
+    /// Start the engine on a plan; the text is what the operator typed.
+    Start(Arc<Plan>, String),
+    /// Ask the engine of this run to stop.
+    Stop(String),
+    /// A run.
+    Run(String),
+    /// All runs.
+    Runs,
+}
+
+/// Columns of both sides of a mapping.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// Mapping they belong to.
+    pub mapping: String,
+    /// Source columns.
+    pub source: Vec<ColumnInfo>,
+    /// Target columns.
+    pub target: Vec<ColumnInfo>,
+    /// First rows of the source, for samples.
+    pub sample: Window,
+    /// Rows of the target, where known.
+    pub target_rows: Option<u64>,
+}
+
+/// A platform with what it holds.
+#[derive(Debug, Clone)]
+pub struct PlatformObjects {
+    /// Platform.
+    pub platform: String,
+    /// Kind word.
+    pub kind: String,
+    /// Objects, or why they cannot be listed.
+    pub objects: Result<Vec<ObjectInfo>, Error>,
+}
+
+/// What a job found.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// To [`Request::Project`].
+    Project(Box<Project>, Vec<MappingText>),
+    /// To [`Request::Parse`].
+    Parsed(MappingText, Box<Result<Mapping, Vec<Problem>>>),
+    /// To [`Request::Save`]: what was written, the project as it is now.
+    Saved(Vec<MappingText>, Box<Project>),
+    /// To [`Request::Objects`].
+    Objects(Vec<PlatformObjects>),
+    /// To [`Request::Window`].
+    Window(Window),
+    /// To [`Request::Profile`].
+    Profile(Arc<Profile>),
+    /// To [`Request::Columns`].
+    Columns(Box<Columns>),
+    /// To [`Request::Preview`]: what is wrong with the mapping, or its rows.
+    Preview(Result<Arc<Preview>, Vec<Problem>>),
+    /// To [`Request::Plan`] and [`Request::LoadPlan`].
+    Plan(Arc<Plan>),
+    /// To [`Request::PlanRows`]: rows, and how many there are.
+    PlanRows(Vec<PlanRow>, u64),
+    /// To [`Request::Rejects`].
+    Rejects(Arc<Vec<Reject>>),
+    /// To [`Request::Start`]: the run's id.
+    Started(String),
+    /// To [`Request::Stop`].
+    Stopping,
+    /// To [`Request::Run`].
+    Run(Box<RunRecord>),
+    /// To [`Request::Runs`].
+    Runs(Vec<RunRecord>),
+}
+
+/// What the app wants done. The runtime does it; nothing else does.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// A job.
+    Ask(Ticket, Request),
+    /// Tell the job of this lane to stop.
+    Cancel(Lane),
+    /// Put this text into the terminal's clipboard.
+    Copy(String),
+    /// Mouse reporting on or off.
+    Mouse(bool),
+    /// Stop the process as Ctrl-Z does.
+    Suspend,
+    /// Draw every cell again.
+    Repaint,
+    /// Leave.
+    Quit,
+}

@@ -1,0 +1,244 @@
+//! What lies on top of a screen: help, palette, pickers, questions, messages. The topmost gets the keys.
+use super::action::{ACTIONS, Action};
+use super::fuzzy;
+use super::input::TextInput;
+use super::key::{Key, KeyCode};
+use super::list::ListState;
+
+/// What a question was asked for: its answer comes back with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tag {
+    /// Leave with unsaved edits.
+    Quit,
+    /// Choose the mapping.
+    Mapping,
+    /// Find on the screen.
+    Search,
+    /// Confirm a migration by the target's name.
+    Migrate,
+    /// Stop the run.
+    CancelRun,
+    /// Choose a column to filter by.
+    Column,
+    /// Choose an object.
+    Object,
+    /// Go to a row.
+    Goto,
+    /// Choose one of something that only the screen knows.
+    Choose(&'static str),
+    /// Type something that only the screen knows.
+    Type(&'static str),
+}
+
+/// The answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// A key of the choices.
+    Choice(char),
+    /// What was typed.
+    Text(String),
+    /// Index of the item that was picked.
+    Picked(usize),
+}
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Heading.
+    pub title: String,
+    /// What the operator must know.
+    pub lines: Vec<String>,
+    /// A text to type; None: one of the choices.
+    pub input: Option<TextInput>,
+    /// The text that must be typed, to the letter.
+    pub must_be: Option<String>,
+    /// Keys and what they mean. The key is also the first letter shown.
+    pub choices: Vec<(char, &'static str)>,
+    /// It writes or throws away.
+    pub danger: bool,
+    /// What for.
+    pub tag: Tag,
+}
+
+/// A list to pick from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picker {
+    /// Heading.
+    pub title: String,
+    /// Label and detail.
+    pub items: Vec<(String, String)>,
+    /// Filter.
+    pub input: TextInput,
+    /// Items that pass the filter, best first.
+    pub shown: Vec<usize>,
+    /// Position in `shown`.
+    pub list: ListState,
+    /// What for.
+    pub tag: Tag,
+}
+
+/// A layer over the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overlay {
+    /// What every key does; first visible line.
+    Help(usize),
+    /// Any action by name.
+    Palette(Picker),
+    /// A list.
+    Pick(Picker),
+    /// A question.
+    Ask(Question),
+    /// Something to read: title, lines, first visible line.
+    Text(String, Vec<String>, usize),
+}
+
+/// What a key did to an overlay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stays.
+    Stay,
+    /// It is closed.
+    Close,
+    /// It is closed with this answer.
+    Reply(Tag, Reply),
+    /// It is closed and this is to be done.
+    Act(Action),
+}
+
+impl Question {
+    /// A text to type.
+    pub fn text(title: impl Into<String>, tag: Tag, typed: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            lines: Vec::new(),
+            input: Some(TextInput::new(typed)),
+            must_be: None,
+            choices: Vec::new(),
+            danger: false,
+            tag,
+        }
+    }
+    /// One of some keys.
+    pub fn choice(title: impl Into<String>, tag: Tag, lines: Vec<String>, choices: Vec<(char, &'static str)>) -> Self {
+        Self { title: title.into(), lines, input: None, must_be: None, choices, danger: false, tag }
+    }
+    /// What is typed is what must be typed, or anything will do.
+    pub fn fits(&self) -> bool {
+        match (&self.must_be, &self.input) {
+            (Some(wanted), Some(input)) => wanted == input.text(),
+            _ => true,
+        }
+    }
+    fn key(&mut self, key: Key) -> Outcome {
+        if key.code == KeyCode::Esc || key == Key::ctrl('c') {
+            return Outcome::Close;
+        }
+        if key.code == KeyCode::Enter {
+            return match &self.input {
+                Some(input) if self.fits() => Outcome::Reply(self.tag.clone(), Reply::Text(input.text().to_owned())),
+                _ => Outcome::Stay,
+            };
+        }
+        if let Some(input) = &mut self.input {
+            input.key(key);
+            return Outcome::Stay;
+        }
+        match key.typed() {
+            Some(char) if self.choices.iter().any(|(one, _)| *one == char) => {
+                Outcome::Reply(self.tag.clone(), Reply::Choice(char))
+            }
+            Some('n' | 'q') => Outcome::Close,
+            _ => Outcome::Stay,
+        }
+    }
+}
+
+impl Picker {
+    /// All items, the cursor on `selected`.
+    pub fn new(title: impl Into<String>, tag: Tag, items: Vec<(String, String)>, selected: usize) -> Self {
+        let shown = (0..items.len()).collect::<Vec<_>>();
+        let mut list = ListState::default();
+        list.layout(shown.len(), 10);
+        list.select(selected.min(shown.len().saturating_sub(1)));
+        Self { title: title.into(), items, input: TextInput::default(), shown, list, tag }
+    }
+    fn key(&mut self, key: Key) -> Outcome {
+        match key.code {
+            KeyCode::Esc => return Outcome::Close,
+            _ if key == Key::ctrl('c') => return Outcome::Close,
+            KeyCode::Enter => {
+                return match self.shown.get(self.list.cursor) {
+                    Some(item) => Outcome::Reply(self.tag.clone(), Reply::Picked(*item)),
+                    None => Outcome::Stay,
+                };
+            }
+            KeyCode::Up => drop(self.list.act(Action::Up)),
+            KeyCode::Down => drop(self.list.act(Action::Down)),
+            KeyCode::PageUp => drop(self.list.act(Action::PageUp)),
+            KeyCode::PageDown => drop(self.list.act(Action::PageDown)),
+            _ => {
+                if self.input.key(key) {
+                    self.filter();
+                }
+            }
+        }
+        Outcome::Stay
+    }
+    fn filter(&mut self) {
+        let texts: Vec<String> = self.items.iter().map(|(label, detail)| format!("{label} {detail}")).collect();
+        self.shown = fuzzy::matches(self.input.text(), texts.iter().map(String::as_str));
+        self.list.cursor = 0;
+        self.list.layout(self.shown.len(), self.list.page);
+    }
+}
+
+impl Overlay {
+    /// The palette over all actions.
+    pub fn palette() -> Self {
+        let items = ACTIONS.iter().map(|doc| (doc.name.replace('_', " "), doc.doc.to_owned())).collect();
+        Self::Palette(Picker::new("Commands", Tag::Choose("action"), items, 0))
+    }
+    /// Handles a key.
+    pub fn key(&mut self, key: Key) -> Outcome {
+        match self {
+            Self::Help(top) | Self::Text(_, _, top) => {
+                match key.code {
+                    KeyCode::Up | KeyCode::Char('k') => *top = top.saturating_sub(1),
+                    KeyCode::Down | KeyCode::Char('j') => *top += 1,
+                    KeyCode::PageUp => *top = top.saturating_sub(10),
+                    KeyCode::PageDown | KeyCode::Char(' ') => *top += 10,
+                    KeyCode::Home | KeyCode::Char('g') => *top = 0,
+                    _ => return Outcome::Close,
+                }
+                Outcome::Stay
+            }
+            Self::Palette(picker) => match picker.key(key) {
+                Outcome::Reply(_, Reply::Picked(item)) => Outcome::Act(ACTIONS[item].action),
+                other => other,
+            },
+            Self::Pick(picker) => picker.key(key),
+            Self::Ask(question) => question.key(key),
+        }
+    }
+    /// Text was pasted.
+    pub fn paste(&mut self, text: &str) {
+        match self {
+            Self::Ask(Question { input: Some(input), .. }) => input.insert(text),
+            Self::Palette(picker) | Self::Pick(picker) => {
+                picker.input.insert(text);
+                picker.filter();
+            }
+            _ => {}
+        }
+    }
+    /// Tells how high the screen is.
+    pub fn layout(&mut self, rows: usize) {
+        match self {
+            Self::Palette(picker) | Self::Pick(picker) => {
+                picker.list.layout(picker.shown.len(), rows.saturating_sub(8).clamp(3, 14));
+            }
+            Self::Text(_, lines, top) => *top = (*top).min(lines.len().saturating_sub(1)),
+            _ => {}
+        }
+    }
+}

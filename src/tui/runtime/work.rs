@@ -1,0 +1,185 @@
+//! What each request means in calls to the workspace. Runs on worker threads.
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use crm_core::map::Pipeline;
+use crm_core::monitor::Monitor;
+use crm_core::platform::Source;
+use crm_core::project::{Mapping, Problem, load_mapping};
+use crm_core::table::{RowSource, Window};
+use crm_core::workspace::{Freshness, PreviewRows, Workspace};
+use crm_core::{Error, Result};
+
+use super::jobs::{Answered, current, reload};
+use crate::app::msg::{Answer, Columns, MappingText, ObjectSpec, PlatformObjects, Request, SaveText};
+
+/// Rows of a source that are looked at for samples.
+const SAMPLE_ROWS: usize = 50;
+
+/// Does one request.
+pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &dyn Monitor) -> Answered {
+    let now = || current(workspace);
+    Ok(match request {
+        Request::Project => {
+            let workspace = reload(workspace)?;
+            let texts = mapping_texts(&workspace.project().root)?;
+            Answer::Project(Box::new(workspace.project().clone()), texts)
+        }
+        Request::Parse(text) => {
+            let result = load_mapping(&now().project().root, &text.path, &text.text);
+            Answer::Parsed(text, Box::new(result))
+        }
+        Request::Save(texts) => {
+            let root = now().project().root.clone();
+            for text in &texts {
+                save(&root, text)?;
+            }
+            let project = reload(workspace)?.project().clone();
+            Answer::Saved(texts.into_iter().map(|save| save.text).collect(), Box::new(project))
+        }
+        Request::Objects => Answer::Objects(objects(&now())),
+        Request::Window(object, first, count) => Answer::Window(window(&now(), &object, first, count, monitor)?),
+        Request::Profile(object) => {
+            Answer::Profile(Arc::new(now().profile(&object.platform, &object.source, &object.label, monitor)?))
+        }
+        Request::Columns(text) => Answer::Columns(Box::new(columns(&now(), &text, monitor)?)),
+        Request::Preview(text, rows, count) => preview(&now(), &text, &rows, count, monitor)?,
+        Request::Plan(mappings) => Answer::Plan(Arc::new(now().plan(&mappings, None, monitor)?)),
+        Request::LoadPlan(id) => Answer::Plan(Arc::new(now().load_plan(&id)?)),
+        Request::PlanRows { plan, mapping, operation, column, first, count } => {
+            let (rows, total) = now().plan_rows(&plan, &mapping, operation, column.as_deref(), first, count)?;
+            Answer::PlanRows(rows, total)
+        }
+        Request::Rejects { of, mapping } => Answer::Rejects(Arc::new(now().rejects(&of, mapping.as_deref())?)),
+        Request::Start(plan, confirm) => Answer::Started(now().start_run(&plan, &confirm)?),
+        Request::Stop(run) => {
+            now().cancel_run(&run)?;
+            Answer::Stopping
+        }
+        Request::Run(run) => Answer::Run(Box::new(now().run(&run)?)),
+        Request::Runs => Answer::Runs(now().runs()?),
+    })
+}
+
+/// All mapping files of a project with their texts, by name.
+fn mapping_texts(root: &Path) -> Result<Vec<MappingText>> {
+    let folder = root.join("mappings");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", &folder, &error)),
+    };
+    let mut texts = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| Error::io("read", &folder, &error))?.path();
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let (Some(name), true) = (name, path.extension().is_some_and(|extension| extension == "toml")) else {
+            continue;
+        };
+        let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+        let path = path.strip_prefix(root).map_or_else(|_| path.clone(), Path::to_owned);
+        texts.push(MappingText { name, path, text: String::from_utf8_lossy(&bytes).into() });
+    }
+    texts.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(texts)
+}
+
+/// Writes a mapping so that its file is the old or the new one, never half of it.
+fn save(root: &Path, save: &SaveText) -> Result<()> {
+    let path = root.join(&save.text.path);
+    let failed = |action: &str, error: &std::io::Error| Error::io(action, &path, error);
+    let there = fs::read(&path).map_err(|error| failed("read", &error))?;
+    if there != save.base.as_bytes() {
+        return Err(Error::refused(format!(
+            "{} was changed by someone else since it was read",
+            save.text.path.display()
+        ))
+        .advise("`:reload` takes the file as it is; your edits stay one undo away"));
+    }
+    let folder = path.parent().unwrap_or(root);
+    let temporary = folder.join(format!(".{}.{}.new", save.text.name, std::process::id()));
+    let written = (|| {
+        let mut file = fs::File::create(&temporary)?;
+        file.set_permissions(fs::metadata(&path)?.permissions())?;
+        file.write_all(save.text.text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)
+    })();
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        failed("write", &error)
+    })
+}
+
+fn objects(workspace: &Workspace) -> Vec<PlatformObjects> {
+    let platforms = workspace.project().platforms.iter();
+    platforms
+        .map(|(name, config)| PlatformObjects {
+            platform: name.clone(),
+            kind: config.kind.clone(),
+            objects: workspace.connector(name).and_then(|connector| connector.objects()),
+        })
+        .collect()
+}
+
+fn window(
+    workspace: &Workspace,
+    object: &ObjectSpec,
+    first: u64,
+    count: usize,
+    monitor: &dyn Monitor,
+) -> Result<Window> {
+    let snapshot = workspace.snapshot(&object.platform, &object.source, &object.label, Freshness::Cached, monitor)?;
+    snapshot.window(first, count)
+}
+
+/// The mapping a text stands for, or one error that names the first problem.
+fn parse(workspace: &Workspace, text: &MappingText) -> Result<Mapping, Vec<Problem>> {
+    load_mapping(&workspace.project().root, &text.path, &text.text)
+}
+
+fn columns(workspace: &Workspace, text: &MappingText, monitor: &dyn Monitor) -> Result<Columns> {
+    let mapping = parse(workspace, text).map_err(|problems| first_problem(&problems))?;
+    let from = &mapping.from;
+    let source = workspace.connector(&from.platform)?.schema(&from.source)?;
+    let target = workspace.connector(&mapping.to.platform)?;
+    let object = &mapping.to.object;
+    // A target that is not there yet has no columns: the run makes it with those of the mapping.
+    let exists = target.version(object).is_ok_and(|version| version.exists);
+    let target_columns = if exists { target.schema(&Source::Object(object.clone()))?.columns } else { Vec::new() };
+    let target_rows = target
+        .objects()
+        .ok()
+        .and_then(|objects| objects.into_iter().find(|info| info.name == *object).and_then(|info| info.rows));
+    let spec = ObjectSpec { platform: from.platform.clone(), source: from.source.clone(), label: from.label.clone() };
+    let sample = window(workspace, &spec, 0, SAMPLE_ROWS, monitor)?;
+    Ok(Columns { mapping: mapping.name, source: source.columns, target: target_columns, sample, target_rows })
+}
+
+fn first_problem(problems: &[Problem]) -> Error {
+    match problems.first() {
+        Some(problem) => Error::usage(&problem.message).at(format!("{} line {}", problem.file.display(), problem.line)),
+        None => Error::usage("the mapping cannot be read"),
+    }
+}
+
+fn preview(
+    workspace: &Workspace,
+    text: &MappingText,
+    rows: &PreviewRows,
+    count: usize,
+    monitor: &dyn Monitor,
+) -> Answered {
+    let mapping = match parse(workspace, text) {
+        Ok(mapping) => mapping,
+        Err(problems) => return Ok(Answer::Preview(Err(problems))),
+    };
+    let schema = workspace.connector(&mapping.from.platform)?.schema(&mapping.from.source)?;
+    let names: Vec<String> = schema.names().map(str::to_owned).collect();
+    if let Err(problems) = Pipeline::compile(&mapping, &names, &workspace.project().root) {
+        return Ok(Answer::Preview(Err(problems)));
+    }
+    Ok(Answer::Preview(Ok(Arc::new(workspace.preview(&mapping, rows, count, monitor)?))))
+}

@@ -1,0 +1,159 @@
+//! What lies on top of a screen.
+use ratatui::Frame;
+use ratatui::text::{Line, Span};
+
+use super::text::{cut, fit, width, wrap};
+use super::{Look, widgets};
+use crate::app::App;
+use crate::app::action::{ACTIONS, Group};
+use crate::app::keymap;
+use crate::app::overlay::{Overlay, Picker, Question};
+
+/// Draws one overlay.
+pub fn draw(frame: &mut Frame, app: &App, overlay: &Overlay, look: &Look) {
+    match overlay {
+        Overlay::Help(top) => help(frame, app, *top, look),
+        Overlay::Palette(picker) => pick(frame, picker, Some(app), look),
+        Overlay::Pick(picker) => pick(frame, picker, None, look),
+        Overlay::Ask(question) => ask(frame, question, look),
+        Overlay::Text(title, lines, top) => {
+            let room = usize::from(frame.area().width).saturating_sub(8).min(96);
+            let lines: Vec<Line> = lines.iter().flat_map(|line| wrap(line, room)).map(Line::raw).collect();
+            read(frame, title, lines, *top, look);
+        }
+    }
+}
+
+/// The lines of the help for the visible screen: from the registry, so nothing can be missing.
+pub fn help_lines(app: &App, look: &Look) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let active = keymap::active(&app.screen.layers());
+    for group in [Group::Look, Group::Edit, Group::Migrate, Group::Move, Group::Program] {
+        let mut rows = Vec::new();
+        for doc in ACTIONS.iter().filter(|doc| doc.group == group) {
+            let keys: Vec<String> = active
+                .iter()
+                .filter(|binding| binding.action == doc.action)
+                .map(|binding| binding.key.to_string())
+                .collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let mark = if doc.dangerous {
+                " (asks first)"
+            } else if doc.undoable {
+                " (u undoes)"
+            } else {
+                ""
+            };
+            rows.push(Line::from(vec![
+                Span::styled(fit(&keys.join(" "), 14, look), look.theme.key()),
+                Span::raw(format!("{}{mark}", doc.doc)),
+            ]));
+        }
+        if !rows.is_empty() {
+            lines.push(Line::styled(group.title(), look.theme.title()));
+            lines.append(&mut rows);
+        }
+    }
+    lines.push(Line::styled("Marks", look.theme.title()));
+    for (mark, meaning) in [
+        ('+', "fine, added"),
+        ('~', "changed"),
+        ('?', "doubtful"),
+        ('!', "fails"),
+        ('x', "empty, must not be"),
+        ('-', "removed"),
+    ] {
+        lines.push(Line::from(vec![
+            Span::styled(fit(&mark.to_string(), 14, look), look.theme.mark(mark)),
+            Span::raw(meaning),
+        ]));
+    }
+    lines
+}
+
+fn help(frame: &mut Frame, app: &App, top: usize, look: &Look) {
+    read(frame, &format!("Help: {}", app.screen.name()), help_lines(app, look), top, look);
+}
+
+fn read(frame: &mut Frame, title: &str, lines: Vec<Line>, top: usize, look: &Look) {
+    let columns = lines.iter().map(Line::width).max().unwrap_or(0).max(40);
+    let rows = lines.len() + 1;
+    let area = widgets::dialog(frame, title, columns, rows, false, look);
+    let page = usize::from(area.height).saturating_sub(1);
+    let top = top.min(lines.len().saturating_sub(page));
+    let more = lines.len() > top + page;
+    for (at, line) in lines.into_iter().skip(top).take(page).enumerate() {
+        widgets::line(frame, area, at, line);
+    }
+    let hint = if more { "down: more; esc closes" } else { "esc closes" };
+    widgets::put(frame, area, page, hint, look.theme.dim(), look);
+}
+
+fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<&App>, look: &Look) {
+    let page = picker.list.page.max(1);
+    let area = widgets::dialog(frame, &picker.title, 92, page + 2, false, look);
+    widgets::input(frame, area, 0, &picker.input, look);
+    let room = usize::from(area.width);
+    let label_room = picker.items.iter().map(|(label, _)| width(label)).max().unwrap_or(0).clamp(8, room / 2);
+    let layers = keys_of.map(|app| app.screen.layers());
+    for (at, place) in picker.list.visible().enumerate() {
+        let Some(item) = picker.shown.get(place) else { break };
+        let (label, detail) = &picker.items[*item];
+        let key = layers
+            .and_then(|layers| keymap::key_of(&layers, ACTIONS[*item].action))
+            .map_or(String::new(), |key| key.to_string());
+        let mut spans = vec![Span::raw(if place == picker.list.cursor { "> " } else { "  " })];
+        spans.push(Span::raw(fit(label, label_room, look)));
+        spans.push(Span::raw(" "));
+        if layers.is_some() {
+            spans.push(Span::styled(fit(&key, 9, look), look.theme.key()));
+            spans.push(Span::raw(" "));
+        }
+        let used: usize = spans.iter().map(|span| width(&span.content)).sum();
+        spans.push(Span::styled(fit(detail, room.saturating_sub(used), look), look.theme.dim()));
+        if place == picker.list.cursor {
+            for span in &mut spans {
+                span.style = look.theme.selected();
+            }
+        }
+        widgets::line(frame, area, at + 1, Line::from(spans));
+    }
+    let hint = if picker.shown.is_empty() {
+        "nothing fits; backspace".to_owned()
+    } else {
+        format!("{}  enter takes it, esc closes", picker.list.place())
+    };
+    widgets::put(frame, area, page + 1, &hint, look.theme.dim(), look);
+}
+
+fn ask(frame: &mut Frame, question: &Question, look: &Look) {
+    let room = usize::from(frame.area().width).saturating_sub(8).min(72);
+    let lines: Vec<String> = question.lines.iter().flat_map(|line| wrap(line, room)).collect();
+    let rows = lines.len() + usize::from(question.input.is_some()) + 1;
+    let area = widgets::dialog(frame, &question.title, room, rows, question.danger, look);
+    for (at, line) in lines.iter().enumerate() {
+        widgets::put(frame, area, at, line, look.theme.plain(), look);
+    }
+    let mut row = lines.len();
+    if let Some(input) = &question.input {
+        widgets::input(frame, area, row, input, look);
+        row += 1;
+        let (hint, style) = match (&question.must_be, question.fits()) {
+            (Some(_), true) => ("enter: do it; esc: no", look.theme.bad()),
+            (Some(_), false) => ("type it to the letter; esc: no", look.theme.dim()),
+            (None, _) => ("enter takes it, esc closes", look.theme.dim()),
+        };
+        widgets::put(frame, area, row, hint, style, look);
+    } else {
+        let mut spans = Vec::new();
+        for (key, label) in &question.choices {
+            spans.push(Span::styled(key.to_string(), look.theme.key()));
+            spans.push(Span::raw(format!(" {}   ", cut(label, 40, look))));
+        }
+        spans.push(Span::styled("esc", look.theme.key()));
+        spans.push(Span::raw(" no"));
+        widgets::line(frame, area, row, Line::from(spans));
+    }
+}

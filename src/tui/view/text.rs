@@ -1,0 +1,164 @@
+//! Text on its way to cells: made safe, cut and filled by display width, graphemes kept whole.
+use std::borrow::Cow;
+
+use crm_core::table::text::sanitize;
+use ratatui::buffer::Buffer;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::Look;
+
+/// Display width of text that has been made safe.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Made safe and cut to `room` cells, with a mark where something was left out.
+pub fn cut(text: &str, room: usize, look: &Look) -> String {
+    // A cell can be a megabyte long; no more of it than can be seen is looked at.
+    let head = match text.char_indices().nth(room * 8 + 8) {
+        Some((at, _)) => &text[..at],
+        None => text,
+    };
+    let safe = sanitize(head);
+    if head.len() == text.len() && safe.width() <= room {
+        return safe.into_owned();
+    }
+    let more = look.glyphs.more();
+    let mut left = match room.checked_sub(more.width()) {
+        Some(left) if room > 0 => left,
+        _ => return String::new(),
+    };
+    let mut out = String::new();
+    for grapheme in safe.graphemes(true) {
+        match left.checked_sub(grapheme.width()) {
+            Some(rest) => {
+                out.push_str(grapheme);
+                left = rest;
+            }
+            None => break,
+        }
+    }
+    out.push_str(more);
+    out
+}
+
+/// Like [`cut`], filled with blanks to exactly `room` cells.
+pub fn fit(text: &str, room: usize, look: &Look) -> String {
+    let mut out = cut(text, room, look);
+    let missing = room.saturating_sub(out.width());
+    out.extend(std::iter::repeat_n(' ', missing));
+    out
+}
+
+/// Like [`fit`], flush right. For numbers.
+pub fn fit_right(text: &str, room: usize, look: &Look) -> String {
+    let out = cut(text, room, look);
+    format!("{}{out}", " ".repeat(room.saturating_sub(out.width())))
+}
+
+/// A cell's value: NULL has its own mark.
+pub fn value<'a>(cell: Option<&'a str>, look: &Look) -> Cow<'a, str> {
+    match cell {
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Borrowed(look.glyphs.null()),
+    }
+}
+
+/// A number with its thousands parted: `1,234,567`.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A share of 0 to 1 as a percentage, rounded down: 100 % only if it is all.
+pub fn percent(share: f64) -> String {
+    let hundredths = (share * 10_000.0).floor() / 100.0;
+    if share >= 1.0 { "100 %".into() } else { format!("{hundredths:.2} %") }
+}
+
+/// Lines of at most `room` cells, broken at blanks where that is possible.
+pub fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in sanitize(paragraph).split(' ') {
+            let glue = usize::from(!line.is_empty());
+            if !line.is_empty() && line.width() + glue + word.width() > room {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            for grapheme in word.graphemes(true) {
+                if line.width() + grapheme.width() > room.max(2) {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push_str(grapheme);
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// True for what must never reach a terminal: controls, bidi marks and invisible characters.
+pub fn is_unsafe(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The last gate before the terminal: whatever some view forgot becomes a stand-in.
+pub fn scrub(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if cell.symbol().len() > 1 && cell.symbol().chars().any(is_unsafe) {
+            // A joiner within an emoji is what holds it together; only a lone one is suspicious.
+            let joined = cell.symbol().contains('\u{200d}') && cell.symbol().width() == 2;
+            if !joined {
+                cell.set_symbol("?");
+            }
+        } else if cell.symbol().len() == 1 && cell.symbol().chars().any(is_unsafe) {
+            cell.set_symbol("?");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Palette;
+
+    #[test]
+    fn text_is_cut_by_display_width() {
+        let look = Look::new(Palette::None, true);
+        assert_eq!(cut("abcdef", 4, &look), "abc~");
+        assert_eq!(cut("abcd", 4, &look), "abcd");
+        assert_eq!(fit("日本語", 5, &look), "日本~");
+        assert_eq!(fit("日本語", 4, &look), "日~ ");
+        assert_eq!(fit_right("12", 4, &look), "  12");
+        assert_eq!(cut("abc", 0, &look), "");
+    }
+
+    #[test]
+    fn numbers_and_shares_read_well() {
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(number(12), "12");
+        assert_eq!(percent(0.999_99), "99.99 %");
+        assert_eq!(percent(1.0), "100 %");
+    }
+
+    #[test]
+    fn lines_break_at_blanks() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+}
