@@ -4,6 +4,7 @@ use crm_core::platform::Registry;
 pub mod csv;
 pub mod files;
 mod intent;
+mod publish;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

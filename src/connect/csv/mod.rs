@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crm_core::error::{Error, Result};
+use crm_core::error::Result;
 use crm_core::platform::{
     Capabilities, Connector, ObjectInfo, ObjectVersion, ReadOptions, RecordReader, Recovery, Schema, Source,
     TargetWriter, WriteContext,
@@ -17,12 +17,17 @@ mod reader;
 pub mod splitter;
 #[cfg(test)]
 mod tests;
+mod text;
+mod writer;
+#[cfg(test)]
+mod writer_tests;
 
 pub use dialect::{Dialect, Newline, Overrides, Sniffed, sniff};
 pub use header::unique_names;
 pub use reader::CsvReader;
 
 use crate::files::{self, Place, file_version};
+use crate::publish;
 
 const CSV: &[&str] = &["csv", "tsv", "txt"];
 const TSV: &[&str] = &["tsv", "csv", "txt"];
@@ -140,12 +145,13 @@ impl Connector for CsvConnector {
         Ok(Box::new(self.reader(self.object(source)?, options)?))
     }
 
-    fn write(&self, object: &str, _context: &WriteContext) -> Result<Box<dyn TargetWriter>> {
-        Err(Error::platform(format!("'{object}' cannot be written: this build has no writer for {}", self.kind)))
+    fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>> {
+        let path = self.place.locate(object)?;
+        Ok(Box::new(writer::CsvWriter::open(object, &path, &self.dialect(object)?, self.overrides.skip, context)?))
     }
 
-    fn recover(&self, _object: &str, _run_dir: &Path) -> Result<Option<Recovery>> {
-        Ok(None)
+    fn recover(&self, object: &str, run_dir: &Path) -> Result<Option<Recovery>> {
+        publish::recover(object, &self.place.locate(object)?, run_dir)
     }
 
     fn paths(&self, object: &str) -> Vec<PathBuf> {

@@ -37,6 +37,30 @@ impl Default for Limits {
     }
 }
 
+/// What [`CsvReader::step`] met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A row, as a batch would hold it: its text is in [`CsvReader::record`].
+    Row,
+    /// A blank line, or a piece that is no record.
+    Other,
+    /// Nothing is left.
+    End,
+}
+
+/// The text of a row, as it stands in the file (decoded).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'a> {
+    /// Without the newline.
+    pub(super) text: &'a str,
+    /// What ends it; empty at the end of a file that has none there.
+    pub(super) newline: &'a str,
+    /// Offset of `text` in what the fields' offsets count from.
+    pub(super) start: usize,
+    /// Its fields.
+    pub(super) fields: &'a [Field],
+}
+
 /// Reads one file.
 pub struct CsvReader {
     path: PathBuf,
@@ -58,6 +82,8 @@ pub struct CsvReader {
     left: u64,
     rejects: Vec<ReadReject>,
     scratch: Vec<u8>,
+    /// Start, end and next piece of the row that the last step met.
+    record: (usize, usize, usize),
 }
 
 impl CsvReader {
@@ -94,6 +120,7 @@ impl CsvReader {
             left: options.limit.unwrap_or(u64::MAX),
             rejects: Vec::new(),
             scratch: Vec::new(),
+            record: (0, 0, 0),
         };
         reader.skip_lines(skip)?;
         reader.read_header()?;
@@ -243,6 +270,54 @@ impl CsvReader {
             }
         }
         Ok(lines_of_rows)
+    }
+
+    /// One piece further, for a writer that goes through the file: rows are exactly those that batches hold. What is no
+    /// record is passed over without a reject.
+    pub(super) fn step(&mut self) -> Result<Step> {
+        loop {
+            match self.splitter.split(&self.buffer, self.at, !self.more) {
+                Piece::NeedMore => self.refill()?,
+                Piece::End => return Ok(Step::End),
+                Piece::Record { end, next, lines } => {
+                    let is_text = std::str::from_utf8(&self.buffer[self.at..end]).is_ok();
+                    self.record = (self.at, end, next);
+                    self.advance(next, lines);
+                    return Ok(if is_text { Step::Row } else { Step::Other });
+                }
+                Piece::Blank { next } => {
+                    self.advance(next, 1);
+                    return Ok(Step::Other);
+                }
+                Piece::Broken { next, lines, .. } => {
+                    self.advance(next, lines);
+                    return Ok(Step::Other);
+                }
+                Piece::Endless { .. } => {
+                    self.skip_line(self.at)?;
+                    return Ok(Step::Other);
+                }
+            }
+        }
+    }
+
+    /// The row that the last step met; to be asked only after [`Step::Row`].
+    pub(super) fn record(&self) -> Record<'_> {
+        let (start, end, next) = self.record;
+        let text = |from: usize, to: usize| std::str::from_utf8(&self.buffer[from..to]).unwrap_or_default();
+        Record { text: text(start, end), newline: text(end, next), start, fields: self.splitter.fields() }
+    }
+
+    /// Text of a field with escaped quotes.
+    pub(super) fn unescape(&self, field: &str) -> String {
+        let mut text = Vec::with_capacity(field.len());
+        self.splitter.unescape(field.as_bytes(), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Physical line of the next piece, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
     }
 
     /// Appends the record just split; false where it is no text.
