@@ -185,8 +185,7 @@ fn same_sql(a: &str, b: &str) -> bool {
 /// Some key field differs between the two by construction: other constants, or an expression of its own.
 fn has_origin(a: &Mapping, b: &Mapping) -> bool {
     a.key.iter().any(|name| match (a.field(name).map(|f| &f.origin), b.field(name).map(|f| &f.origin)) {
-        (Some(Origin::Const(one)), Some(Origin::Const(two)) | Some(Origin::Sql(two)))
-        | (Some(Origin::Sql(one)), Some(Origin::Const(two)) | Some(Origin::Sql(two))) => one != two,
+        (Some(Origin::Const(one) | Origin::Sql(one)), Some(Origin::Const(two) | Origin::Sql(two))) => one != two,
         (Some(Origin::Sql(_)), Some(Origin::From(_))) | (Some(Origin::From(_)), Some(Origin::Sql(_))) => true,
         _ => false,
     })

@@ -50,20 +50,16 @@ pub(in crate::project) fn read_mapping(
     let to = required(reader, top, "to").then(|| reader.filled(top, "to")).flatten();
     let to = to.and_then(|text| read_object(reader, top, "to", &text));
     let key = if required(reader, top, "key") { reader.texts(top, "key").unwrap_or_default() } else { Vec::new() };
-    let fields = match reader.section(top, "fields") {
-        Some(section) => {
-            let fields = read_fields(reader, &section);
-            if section.table.is_empty() {
-                reader.error(top, "fields", "is empty: map at least the key");
-            }
-            fields
+    let fields = if let Some(section) = reader.section(top, "fields") {
+        if section.table.is_empty() {
+            reader.error(top, "fields", "is empty: map at least the key");
         }
-        None => {
-            if top.get("fields").is_none() {
-                reader.error(top, "", "there is no [fields]: map at least the key");
-            }
-            Vec::new()
+        read_fields(reader, &section)
+    } else {
+        if top.get("fields").is_none() {
+            reader.error(top, "", "there is no [fields]: map at least the key");
         }
+        Vec::new()
     };
     // A split's mappings say their common name; each is planned on its own.
     let _ = reader.text(top, "split");

@@ -202,15 +202,11 @@ impl Reader {
     /// A table in a table.
     pub(super) fn section<'d>(&mut self, section: &Section<'d>, key: &str) -> Option<Section<'d>> {
         let item = section.get(key)?;
-        match item.as_table_like() {
-            Some(table) => {
-                Some(Section { table, path: section.dotted(key), span: section.place(key).or_else(|| item.span()) })
-            }
-            None => {
-                self.wrong_type(section, key, "a table", item);
-                None
-            }
-        }
+        let Some(table) = item.as_table_like() else {
+            self.wrong_type(section, key, "a table", item);
+            return None;
+        };
+        Some(Section { table, path: section.dotted(key), span: section.place(key).or_else(|| item.span()) })
     }
 }
 

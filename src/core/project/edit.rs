@@ -1,1 +1,0 @@
-//! Edits in place: comments and order stay.
