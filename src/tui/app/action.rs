@@ -96,7 +96,10 @@ actions! {
     LeftBehind "left_behind" "left behind" Look [] "Source columns that hold data and go nowhere.";
     Values "values" "values" Edit [] "The value map of this field: what each source value becomes.";
     Rejects "rejects" "rejects" Look [] "Rows that cannot be carried over, by cause.";
-    FilterColumn "filter_column" "by column" Look [] "Only the rows that change this column.";
+    FilterColumn "filter_column" "column" Look [] "Choose a column: to go to it, or to see only the rows that change it.";
+    ChooseObject "choose_object" "object" Look [] "Choose the object to look at.";
+    GotoRow "goto_row" "row number" Look [] "Go to a row by its number.";
+    Reveal "reveal" "masks" Look [] "Show or mask the values of columns tagged pii.";
     Accept "accept" "accept" Edit [undoable] "Accept the suggestion for this field.";
     AcceptAll "accept_all" "all>=.90" Edit [undoable] "Accept every suggestion with a score of .90 or more.";
     Refuse "refuse" "refuse" Edit [] "Do not suggest this one again.";

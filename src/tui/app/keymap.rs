@@ -73,7 +73,15 @@ const LIST: &[Row] = &[
     ("n", Action::SearchNext),
     ("N", Action::SearchPrevious),
 ];
-const DATA: &[Row] = &[("enter", Action::Open)];
+const DATA: &[Row] = &[
+    ("enter", Action::Open),
+    ("o", Action::ChooseObject),
+    ("f", Action::FilterColumn),
+    ("#", Action::GotoRow),
+    ("r", Action::Rejects),
+    ("x", Action::Reveal),
+    ("tab", Action::NextPane),
+];
 const MAP: &[Row] = &[
     ("enter", Action::EditField),
     ("a", Action::Accept),

@@ -6,7 +6,7 @@ use crm_core::Error;
 use crm_core::journal::{Reject, RunRecord};
 use crm_core::monitor::Progress;
 use crm_core::plan::{Operation, Plan};
-use crm_core::platform::{ColumnInfo, ObjectInfo, Source};
+use crm_core::platform::{ColumnInfo, ObjectInfo, ReadReject, Source};
 use crm_core::project::{Mapping, Problem, Project};
 use crm_core::table::Window;
 use crm_core::table::profile::Profile;
@@ -167,6 +167,19 @@ pub enum Request {
     Window(ObjectSpec, u64, usize),
     /// Profile of an object.
     Profile(ObjectSpec),
+    /// The next row that has a text in a cell, letter case aside, after or before row `from`.
+    Find {
+        /// Where.
+        object: ObjectSpec,
+        /// What.
+        text: String,
+        /// Ordinal to start beside.
+        from: u64,
+        /// Downwards.
+        forward: bool,
+    },
+    /// Pieces of an object that are not rows.
+    ReadRejects(ObjectSpec),
     /// Columns of both sides of a mapping, and some rows of the source.
     Columns(MappingText),
     /// Rows before and after a mapping's steps.
@@ -246,6 +259,10 @@ pub enum Answer {
     Objects(Vec<PlatformObjects>),
     /// To [`Request::Window`].
     Window(Window),
+    /// To [`Request::Find`]: ordinal and column.
+    Found(Option<(u64, usize)>),
+    /// To [`Request::ReadRejects`].
+    ReadRejects(Arc<Vec<ReadReject>>),
     /// To [`Request::Profile`].
     Profile(Arc<Profile>),
     /// To [`Request::Columns`].

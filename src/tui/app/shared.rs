@@ -198,8 +198,14 @@ impl Shared {
 }
 
 /// What a screen asked for last: it asks again only when it needs something else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted<K>(Option<K>);
+
+impl<K> Default for Wanted<K> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
 
 impl<K: PartialEq> Wanted<K> {
     /// True, once, when `key` is not what was wanted before.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crm_core::map::Pipeline;
-use crm_core::monitor::Monitor;
+use crm_core::monitor::{Monitor, Progress};
 use crm_core::platform::Source;
 use crm_core::project::{Mapping, Problem, load_mapping};
 use crm_core::table::{RowSource, Window};
@@ -15,6 +15,8 @@ use crm_core::{Error, Result};
 use super::jobs::{Answered, current, reload};
 use crate::app::msg::{Answer, Columns, MappingText, ObjectSpec, PlatformObjects, Request, SaveText};
 
+/// Rows of one step of a search.
+const FIND_ROWS: u64 = 8_192;
 /// Rows of a source that are looked at for samples.
 const SAMPLE_ROWS: usize = 50;
 
@@ -43,6 +45,14 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
         Request::Window(object, first, count) => Answer::Window(window(&now(), &object, first, count, monitor)?),
         Request::Profile(object) => {
             Answer::Profile(Arc::new(now().profile(&object.platform, &object.source, &object.label, monitor)?))
+        }
+        Request::Find { object, text, from, forward } => {
+            Answer::Found(find(&now(), &object, &text, (from, forward), monitor)?)
+        }
+        Request::ReadRejects(object) => {
+            let snapshot =
+                now().snapshot(&object.platform, &object.source, &object.label, Freshness::Cached, monitor)?;
+            Answer::ReadRejects(Arc::new(snapshot.rejects()?))
         }
         Request::Columns(text) => Answer::Columns(Box::new(columns(&now(), &text, monitor)?)),
         Request::Preview(text, rows, count) => preview(&now(), &text, &rows, count, monitor)?,
@@ -133,6 +143,49 @@ fn window(
 ) -> Result<Window> {
     let snapshot = workspace.snapshot(&object.platform, &object.source, &object.label, Freshness::Cached, monitor)?;
     snapshot.window(first, count)
+}
+
+/// The next cell with a text in it, letter case aside, beside the row it starts from.
+fn find(
+    workspace: &Workspace,
+    object: &ObjectSpec,
+    text: &str,
+    (from, forward): (u64, bool),
+    monitor: &dyn Monitor,
+) -> Result<Option<(u64, usize)>> {
+    let snapshot = workspace.snapshot(&object.platform, &object.source, &object.label, Freshness::Cached, monitor)?;
+    let text = text.to_lowercase();
+    let total = snapshot.len();
+    let has = |row: &Vec<Option<String>>| {
+        row.iter().position(|cell| cell.as_deref().is_some_and(|cell| cell.to_lowercase().contains(&text)))
+    };
+    let mut done = 0;
+    let mut at = if forward { from + 1 } else { from };
+    loop {
+        let (first, count) = if forward {
+            (at, FIND_ROWS.min(total.saturating_sub(at)))
+        } else {
+            let first = at.saturating_sub(FIND_ROWS);
+            (first, at - first)
+        };
+        if count == 0 {
+            return Ok(None);
+        }
+        monitor.check()?;
+        let window = snapshot.window(first, count as usize)?;
+        let mut rows = window.rows.iter().enumerate();
+        let found = if forward {
+            rows.find_map(|(row, cells)| Some((row, has(cells)?)))
+        } else {
+            rows.rev().find_map(|(row, cells)| Some((row, has(cells)?)))
+        };
+        if let Some((row, column)) = found {
+            return Ok(Some((first + row as u64, column)));
+        }
+        done += count;
+        monitor.report(Progress { step: format!("searching {}", object.label), done, total: Some(total) });
+        at = if forward { first + count } else { first };
+    }
 }
 
 /// The mapping a text stands for, or one error that names the first problem.
