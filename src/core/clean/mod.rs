@@ -1,11 +1,28 @@
 //! Cleaning rules. A rule is a pure function of one cell; each says what it changed and why it failed.
+//!
+//! A new rule is one type with its row in the `ENTRIES` of its family; help, completion and docs are made from those.
 use std::borrow::Cow;
 
 use polars::prelude::StringChunked;
 use serde::Serialize;
 
-use crate::error::Result;
-use crate::project::RuleConfig;
+mod column;
+mod date;
+mod email;
+mod name;
+mod null;
+mod number;
+mod pattern;
+mod registry;
+mod text;
+
+pub use column::clean_column;
+pub use registry::{build, rules};
+
+pub(crate) use column::Rebuild;
+pub(crate) use date::DateFormat;
+pub(crate) use registry::nearest;
+pub(crate) use text::trimmed;
 
 /// What a rule makes of one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +33,15 @@ pub enum Cleaned<'a> {
     Changed(Option<Cow<'a, str>>),
     /// The rule cannot make sense of it; the field's `on_error` decides. The reason never quotes the value.
     Failed(Cow<'static, str>),
+    /// The whole row is left out, as `where` would (`drop_nulls`).
+    DropRow,
+}
+
+impl Cleaned<'_> {
+    /// A failure with a fixed reason.
+    pub const fn failed(reason: &'static str) -> Self {
+        Self::Failed(Cow::Borrowed(reason))
+    }
 }
 
 /// One rule with its settings.
@@ -48,6 +74,8 @@ pub struct CleanedColumn {
     pub changed: usize,
     /// Cells that it failed on, ascending by row.
     pub failures: Vec<RuleFailure>,
+    /// Rows that it leaves out (`drop_nulls`), ascending.
+    pub dropped: Vec<usize>,
 }
 
 /// What kinds of rule there are, for help, completion and docs.
@@ -61,18 +89,10 @@ pub struct RuleDoc {
     pub setting: &'static str,
 }
 
-/// Runs one rule over a column.
-pub fn clean_column(rule: &dyn CleaningRule, values: &StringChunked) -> CleanedColumn {
-    let _ = rule;
-    CleanedColumn { values: values.clone(), changed: 0, failures: Vec::new() }
+/// Empty or nothing but whitespace and invisible characters.
+pub(crate) fn is_blank(value: &str) -> bool {
+    value.chars().all(text::is_space)
 }
 
-/// All rules, by family then name.
-pub fn rules() -> &'static [RuleDoc] {
-    &[]
-}
-
-/// Makes a rule from its config; names the nearest rule when unknown.
-pub fn build(config: &RuleConfig) -> Result<Box<dyn CleaningRule>> {
-    Err(crate::Error::usage(format!("unknown rule '{}'", config.name)))
-}
+#[cfg(test)]
+mod tests;

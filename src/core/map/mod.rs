@@ -5,9 +5,17 @@
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
+mod compile;
+mod datetime;
+mod field;
+mod fingerprint;
+mod iso;
+mod kind;
 pub mod pipeline;
 pub mod sql;
+mod values;
 
+pub use kind::Kind;
 pub use pipeline::Pipeline;
 
 /// What the row steps decided about a source row.
@@ -16,13 +24,13 @@ pub use pipeline::Pipeline;
 pub enum Fate {
     /// Goes on to the set steps.
     Accepted,
-    /// `where` is false.
+    /// `where` is false, or `drop_nulls` left it out.
     Filtered,
     /// `where` is NULL: held, listed as 'unknown'.
     Unknown,
     /// `deleted` is true.
     Tombstone,
-    /// A failure with `on_error = "reject"`, a required value missing.
+    /// A failure with `on_error = "reject"`, or NULL with `on_null = "reject"`.
     Rejected,
 }
 
@@ -33,7 +41,7 @@ pub struct Failure {
     pub row: usize,
     /// Index of the field in [`Pipeline::fields`].
     pub field: usize,
-    /// Step that failed: a rule's name, `sql`, `values`, `type`, `datetime`, `required`, `null`.
+    /// Step that failed: a rule's name, `sql`, `values`, `allowed`, `type`, `datetime`, `null`.
     pub step: String,
     /// Why, without the value.
     pub reason: String,
@@ -64,7 +72,8 @@ pub struct Outcome {
     pub mapped: DataFrame,
     /// Ascending by row.
     pub failures: Vec<Failure>,
-    /// By field and step, in pipeline order.
+    /// By field and step, in pipeline order: one entry per step in every batch, those that did nothing included. Rows
+    /// that `where` or `deleted` left out are not counted.
     pub counts: Vec<StepCount>,
 }
 
