@@ -1,9 +1,12 @@
 //! The platforms, one file (or folder) a kind, each a [`crm_core::platform::Connector`].
 use crm_core::platform::Registry;
 
+#[cfg(test)]
+mod contract;
 pub mod csv;
 pub mod files;
 mod intent;
+pub mod parquet;
 mod publish;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -15,6 +18,7 @@ pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.add("csv", "delimited text files in a folder; dialect and encoding are detected", csv::CsvConnector::open);
     registry.add("tsv", "as csv; files that are created are tab separated", csv::CsvConnector::open_tsv);
+    registry.add("parquet", "Parquet files in a folder; columns keep their types", parquet::ParquetConnector::open);
     #[cfg(feature = "sqlite")]
     registry.add("sqlite", "a SQLite database file (path); tables and views", sqlite::Sqlite::open);
     registry

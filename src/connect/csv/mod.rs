@@ -147,7 +147,7 @@ impl Connector for CsvConnector {
 
     fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>> {
         let path = self.place.locate(object)?;
-        Ok(Box::new(writer::CsvWriter::open(object, &path, &self.dialect(object)?, self.overrides.skip, context)?))
+        Ok(Box::new(writer::CsvWriter::open(object, &path, &self.dialect(object)?, &self.overrides, context)?))
     }
 
     fn recover(&self, object: &str, run_dir: &Path) -> Result<Option<Recovery>> {

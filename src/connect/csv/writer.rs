@@ -18,7 +18,7 @@ use crm_core::platform::{
 };
 use crm_core::table::hash::cells_hash;
 
-use super::dialect::{Dialect, Newline};
+use super::dialect::{Dialect, Newline, Overrides, detect};
 use super::reader::{CsvReader, Record, Step};
 use super::splitter::RECORD_CAP;
 use super::text::{RawLines, Reason, encode, finish_record, push_cell, push_record};
@@ -35,7 +35,7 @@ const UNENCODABLE: Reason = "holds a character that the file's encoding lacks";
 pub(super) struct CsvWriter {
     staged: Staged,
     dialect: Dialect,
-    skip: u64,
+    overrides: Overrides,
     planned: ObjectVersion,
     old: Option<Old>,
     /// Mapped columns, as indexes into the file's.
@@ -96,16 +96,27 @@ impl Old {
             }
         }
     }
+}
 
-    /// The cells of the row just sought; NULL where the file has nothing.
-    fn cells(&self) -> Vec<Option<Cow<'_, str>>> {
-        let record = self.reader.record();
-        let cell = |field: &super::splitter::Field| {
-            let text = &record.text[field.start - record.start..field.end - record.start];
-            let unescape = || if field.escaped { self.reader.unescape(text).into() } else { text.into() };
-            (!text.is_empty()).then(unescape)
-        };
-        record.fields.iter().map(cell).collect()
+/// The cells of the row that the reader just met; NULL where the file has nothing.
+fn cells(reader: &CsvReader) -> Vec<Option<Cow<'_, str>>> {
+    let record = reader.record();
+    let cell = |field: &super::splitter::Field| {
+        let text = &record.text[field.start - record.start..field.end - record.start];
+        let unescape = || if field.escaped { reader.unescape(text).into() } else { text.into() };
+        (!text.is_empty()).then(unescape)
+    };
+    record.fields.iter().map(cell).collect()
+}
+
+/// The reader at its next row; false at the end.
+fn next_row(reader: &mut CsvReader) -> Result<bool> {
+    loop {
+        match reader.step()? {
+            Step::Row => return Ok(true),
+            Step::Other => {}
+            Step::End => return Ok(false),
+        }
     }
 }
 
@@ -122,14 +133,14 @@ impl CsvWriter {
         object: &str,
         path: &Path,
         dialect: &Dialect,
-        skip: u64,
+        overrides: &Overrides,
         context: &WriteContext,
     ) -> Result<Self> {
         let staged = Staged::begin(object, path, &context.run_dir, &context.planned)?;
         let mut writer = Self {
             staged,
             dialect: *dialect,
-            skip,
+            overrides: overrides.clone(),
             planned: context.planned.clone(),
             old: None,
             mapped: Vec::new(),
@@ -140,7 +151,7 @@ impl CsvWriter {
             deleted: 0,
         };
         if context.planned.exists {
-            let old = Old::open(writer.staged.target(), dialect, skip)?;
+            let old = Old::open(writer.staged.target(), dialect, overrides.skip)?;
             let schema = old.reader.schema();
             writer.width = schema.columns.len();
             let place = |name: &String| {
@@ -181,7 +192,7 @@ impl CsvWriter {
     /// What becomes of the row just sought.
     fn edit(&self, kind: ChangeKind, expected: u128, values: &[StringChunked], at: usize) -> (Edit, RowResult) {
         let Some(old) = &self.old else { return (Edit::Keep, RowResult::Moved) };
-        let cells = old.cells();
+        let cells = cells(&old.reader);
         if cells_hash(cells.iter().map(Option::as_deref), &mut Vec::new()) != expected {
             return (Edit::Keep, RowResult::Moved);
         }
@@ -316,26 +327,48 @@ impl CsvWriter {
         pushed
     }
 
+    fn reader(&self, path: &Path, dialect: &Dialect) -> Result<CsvReader> {
+        CsvReader::open(path, dialect, self.overrides.skip, &ReadOptions::default())
+    }
+
     /// Rows that the staged file holds, counted by reading it as any reader of the target will.
     fn count_staged(&mut self, monitor: &dyn Monitor) -> Result<u64> {
         let (_, bytes) = self.staged.tail();
-        let temp = self.staged.seal()?;
+        let temp = self.staged.seal()?.to_owned();
         if bytes == 0 {
             return Ok(0);
         }
-        let mut reader = CsvReader::open(temp, &self.dialect, self.skip, &ReadOptions::default())?;
-        let (mut rows, mut steps) = (0, 0_usize);
+        let mut reader = self.reader(&temp, &self.dialect)?;
+        let found = detect(&temp, &self.overrides)?;
+        let mut other = if found == self.dialect { None } else { Some(self.reader(&temp, &found)?) };
+        if let Some(other) = &other {
+            self.check_alike(other.schema() == reader.schema())?;
+        }
+        let mut rows = 0_u64;
         loop {
-            if steps.is_multiple_of(CHECK_ROWS) {
+            if rows.is_multiple_of(CHECK_ROWS as u64) {
                 monitor.check()?;
             }
-            steps += 1;
-            match reader.step()? {
-                Step::Row => rows += 1,
-                Step::Other => {}
-                Step::End => return Ok(rows),
+            let more = next_row(&mut reader)?;
+            if let Some(other) = &mut other {
+                let alike = next_row(other)? == more && (!more || cells(other) == cells(&reader));
+                self.check_alike(alike)?;
             }
+            if !more {
+                return Ok(rows);
+            }
+            rows += 1;
         }
+    }
+
+    /// What is published must read back as it was written, also by who has to find out the dialect first.
+    fn check_alike(&self, alike: bool) -> Result<()> {
+        if alike {
+            return Ok(());
+        }
+        Err(Error::data("the new content would be taken for another dialect when it is read back")
+            .at(self.staged.target().display())
+            .advise("set delimiter, quote, encoding and header in the platform's options; nothing was published"))
     }
 }
 

@@ -17,10 +17,12 @@ use crm_core::platform::{
 };
 use crm_core::project::PlatformConfig;
 
+mod begin;
 mod catalog;
 mod locator;
 mod promise;
 mod reader;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod value;

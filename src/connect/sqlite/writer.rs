@@ -1,5 +1,4 @@
 //! Writes into a table in place, in one transaction.
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{DataFrame, StringChunked};
@@ -10,8 +9,10 @@ use crm_core::monitor::Monitor;
 use crm_core::platform::{ChangeBatch, ChangeKind, Published, RowResult, TargetWriter, WriteContext};
 use crm_core::table::hash::cells_hash;
 
+use super::begin::{begin, columns_of, count};
 use super::catalog::{Address, Table, quote};
 use super::promise::{self, Promise, Samples};
+use super::statements::Statements;
 use super::value::{Bound, RowText};
 use super::{failed, locator, open, version_of, words};
 use crate::intent::{self, State};
@@ -44,68 +45,6 @@ pub(super) struct SqliteWriter {
     before: u64,
     row: RowText,
     buffer: Vec<u8>,
-}
-
-struct Statements {
-    select: String,
-    insert: String,
-    delete: String,
-    /// `INSERT … RETURNING` gives the address (and the identity) back.
-    returning: bool,
-    /// ` OR ABORT` where the table's own conflict clauses would replace or skip rows silently.
-    conflict: &'static str,
-    /// By the columns that change.
-    updates: HashMap<Vec<usize>, String>,
-}
-
-impl Statements {
-    fn of(table: &Table, columns: &[usize]) -> Self {
-        let name = quote(&table.name);
-        let conflict = if table.sql.to_ascii_uppercase().contains("ON CONFLICT") { " OR ABORT" } else { "" };
-        let list: Vec<String> = columns.iter().map(|index| quote(&table.columns[*index].info.name)).collect();
-        let marks: Vec<String> = (1..=columns.len()).map(|index| format!("?{index}")).collect();
-        let identity_given =
-            table.identity.is_none_or(|index| table.rowid_column == Some(index) || columns.contains(&index));
-        let returning = matches!(table.address, Address::Key(_)) || !identity_given;
-        let mut insert = if columns.is_empty() {
-            format!("INSERT{conflict} INTO {name} DEFAULT VALUES")
-        } else {
-            format!("INSERT{conflict} INTO {name} ({}) VALUES ({})", list.join(", "), marks.join(", "))
-        };
-        if returning {
-            let mut back = table.address_list();
-            back.extend(table.identity.map(|index| quote(&table.columns[index].info.name)));
-            insert = format!("{insert} RETURNING {}", back.join(", "));
-        }
-        Self {
-            select: format!("SELECT {} FROM {name} WHERE {}", table.select_list(), table.address_condition(1)),
-            insert,
-            delete: format!("DELETE FROM {name} WHERE {}", table.address_condition(1)),
-            returning,
-            conflict,
-            updates: HashMap::new(),
-        }
-    }
-
-    /// `UPDATE` of these columns of the row at an address; parameters: the values, then the address.
-    fn update(&mut self, table: &Table, changed: &[usize]) -> &str {
-        if !self.updates.contains_key(changed) {
-            let sets: Vec<String> = changed
-                .iter()
-                .enumerate()
-                .map(|(place, index)| format!("{} = ?{}", quote(&table.columns[*index].info.name), place + 1))
-                .collect();
-            let sql = format!(
-                "UPDATE{} {} SET {} WHERE {}",
-                self.conflict,
-                quote(&table.name),
-                sets.join(", "),
-                table.address_condition(changed.len() + 1)
-            );
-            self.updates.insert(changed.to_vec(), sql);
-        }
-        &self.updates[changed]
-    }
 }
 
 impl SqliteWriter {
@@ -464,71 +403,6 @@ impl SqliteWriter {
     pub(super) fn commit_only(&mut self) -> Result<()> {
         self.commit()
     }
-}
-
-/// Checks that the table is as planned (or makes it), inside the transaction that it begins.
-fn begin(
-    connection: &Connection,
-    path: &Path,
-    object: &str,
-    context: &WriteContext,
-    promise: &mut Promise,
-) -> Result<Table> {
-    let fail = |error: rusqlite::Error| failed("write", path, &error);
-    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; BEGIN IMMEDIATE").map_err(fail)?;
-    let planned = &context.planned;
-    let place = format!("{}, table {object}", path.display());
-    if let Some(table) = Table::load(connection, object).map_err(fail)? {
-        if !table.writable {
-            return Err(Error::refused(format!("{object} is no table that can be written"))
-                .at(path.display())
-                .advise("a view or virtual table is filled through its own tables: map to those"));
-        }
-        let same = planned.identity.is_empty() || planned.identity == version_of(&table).identity;
-        if !planned.exists || !same {
-            return Err(Error::refused("the target changed since the plan: the table was created or altered")
-                .at(place)
-                .advise("plan again; nothing was written"));
-        }
-        return Ok(table);
-    }
-    if planned.exists {
-        return Err(Error::refused("the target changed since the plan: the table is gone")
-            .at(place)
-            .advise("plan again; nothing was written"));
-    }
-    if context.columns.is_empty() {
-        return Err(Error::usage("a table without columns cannot be made").at(place));
-    }
-    let columns: Vec<String> = context.columns.iter().map(|name| format!("{} TEXT", quote(name))).collect();
-    connection.execute_batch(&format!("CREATE TABLE {} ({})", quote(object), columns.join(", "))).map_err(fail)?;
-    promise.created_table = true;
-    Table::load(connection, object)
-        .map_err(fail)?
-        .ok_or_else(|| Error::platform("the table that was just made is not there").at(place))
-}
-
-fn count(connection: &Connection, table: &Table) -> rusqlite::Result<u64> {
-    let sql = format!("SELECT count(*) FROM {}", quote(&table.name));
-    connection.query_row(&sql, [], |row| row.get(0)).map(i64::unsigned_abs)
-}
-
-fn columns_of(table: &Table, names: &[String]) -> Result<Vec<usize>> {
-    names
-        .iter()
-        .map(|name| {
-            let index = table.find(name).ok_or_else(|| {
-                let known: Vec<_> = table.columns.iter().map(|column| column.info.name.as_str()).collect();
-                Error::usage(format!("table {} has no column {name}", table.name))
-                    .advise(format!("its columns: {}", known.join(", ")))
-            })?;
-            if table.columns[index].computed {
-                return Err(Error::usage(format!("column {name} of {} is computed by SQLite", table.name))
-                    .advise("take it out of the mapping's fields"));
-            }
-            Ok(index)
-        })
-        .collect()
 }
 
 fn bind<'a>(table: &Table, column: usize, text: Option<&'a str>) -> Result<Bound<'a>, String> {
