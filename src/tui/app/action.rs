@@ -97,6 +97,7 @@ actions! {
     Values "values" "values" Edit [] "The value map of this field: what each source value becomes.";
     Rejects "rejects" "rejects" Look [] "Rows that cannot be carried over, by cause.";
     FilterColumn "filter_column" "column" Look [] "Choose a column: to go to it, or to see only the rows that change it.";
+    FilterRows "filter_rows" "all/chg/fail" Look [] "All rows, only those that change, or only those that fail.";
     ChooseObject "choose_object" "object" Look [] "Choose the object to look at.";
     GotoRow "goto_row" "row number" Look [] "Go to a row by its number.";
     Reveal "reveal" "masks" Look [] "Show or mask the values of columns tagged pii.";

@@ -97,7 +97,15 @@ const MAP: &[Row] = &[
     ("s", Action::OtherSuggestion),
     ("o", Action::FieldOptions),
 ];
-const CLEAN: &[Row] = &[("p", Action::Plan)];
+const CLEAN: &[Row] = &[
+    ("enter", Action::Open),
+    ("tab", Action::NextPane),
+    ("f", Action::FilterRows),
+    ("n", Action::NextProblem),
+    ("e", Action::EditField),
+    ("p", Action::Plan),
+    ("x", Action::Reveal),
+];
 const DIFF: &[Row] = &[
     ("p", Action::Plan),
     ("M", Action::Migrate),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crm_core::Error;
 use crm_core::journal::{Reject, RunRecord};
+use crm_core::map::CellStep;
 use crm_core::monitor::Progress;
 use crm_core::plan::{Operation, Plan};
 use crm_core::platform::{ColumnInfo, ObjectInfo, ReadReject, Source};
@@ -75,6 +76,8 @@ pub enum Lane {
     FieldValues,
     /// Before and after, Clean screen.
     CleanPreview,
+    /// One cell through its steps, Clean screen.
+    Trace,
     /// Making or loading a plan.
     Plan,
     /// Rows behind a count of the plan.
@@ -184,6 +187,8 @@ pub enum Request {
     Columns(MappingText),
     /// Rows before and after a mapping's steps.
     Preview(MappingText, PreviewRows, usize),
+    /// One source row's cell of a target field through its steps.
+    Trace(MappingText, u64, String),
     /// Plan these mappings, all if empty.
     Plan(Vec<String>),
     /// A stored plan.
@@ -269,6 +274,8 @@ pub enum Answer {
     Columns(Box<Columns>),
     /// To [`Request::Preview`]: what is wrong with the mapping, or its rows.
     Preview(Result<Arc<Preview>, Vec<Problem>>),
+    /// To [`Request::Trace`].
+    Trace(Vec<CellStep>),
     /// To [`Request::Plan`] and [`Request::LoadPlan`].
     Plan(Arc<Plan>),
     /// To [`Request::PlanRows`]: rows, and how many there are.

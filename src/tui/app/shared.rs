@@ -84,6 +84,8 @@ pub struct Shared {
     pub mouse: bool,
     /// What to do once the mappings are saved.
     pub when_saved: Option<WhenSaved>,
+    /// Target field that the Map screen shall go to.
+    pub focus: Option<String>,
     /// Counts saves and reloads: what depends on files is stale when it has moved.
     pub saves: u64,
     /// To open on top, by the next turn of the app.

@@ -56,6 +56,11 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
         }
         Request::Columns(text) => Answer::Columns(Box::new(columns(&now(), &text, monitor)?)),
         Request::Preview(text, rows, count) => preview(&now(), &text, &rows, count, monitor)?,
+        Request::Trace(text, row, field) => {
+            let workspace = now();
+            let mapping = parse(&workspace, &text).map_err(|problems| first_problem(&problems))?;
+            Answer::Trace(workspace.trace_cell(&mapping, row, &field)?)
+        }
         Request::Plan(mappings) => Answer::Plan(Arc::new(now().plan(&mappings, None, monitor)?)),
         Request::LoadPlan(id) => Answer::Plan(Arc::new(now().load_plan(&id)?)),
         Request::PlanRows { plan, mapping, operation, column, first, count } => {
