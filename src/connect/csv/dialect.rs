@@ -265,9 +265,85 @@ fn delimiter_and_quote(text: &[u8], known: &Overrides) -> (u8, Option<u8>) {
         }
     }
     let found = sniffer.sniff_bytes(text).ok().map(|found| found.dialect);
-    let delimiter = found.as_ref().map_or(b',', |dialect| dialect.delimiter);
-    let quote = found.map_or(Some(b'"'), |dialect| dialect.quote.char());
-    (known.delimiter.unwrap_or(delimiter), known.quote.unwrap_or(quote))
+    let delimiter =
+        known.delimiter.unwrap_or_else(|| plausible_delimiter(text, found.as_ref().map(|found| found.delimiter)));
+    let quote = known
+        .quote
+        .unwrap_or_else(|| plausible_quote(text, delimiter, found.map_or(Some(b'"'), |dialect| dialect.quote.char())));
+    (delimiter, quote)
+}
+
+/// Delimiters that exports are really written with.
+const COMMON: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Statistics find a space in every list of full names. A delimiter that is not one of the common four must make a
+/// proper table: three columns or more, nearly all lines alike. Else the common one with the most lines alike.
+fn plausible_delimiter(text: &[u8], found: Option<u8>) -> u8 {
+    if let Some(found) = found.filter(u8::is_ascii) {
+        if COMMON.contains(&found) {
+            return found;
+        }
+        let (alike, width) = regularity(text, found);
+        if width >= 3 && alike >= 0.95 {
+            return found;
+        }
+    }
+    let mut best = (b',', (0.0, 0));
+    for delimiter in COMMON {
+        let regular = regularity(text, delimiter);
+        if regular.1 >= 2 && regular > best.1 {
+            best = (delimiter, regular);
+        }
+    }
+    best.0
+}
+
+/// Share of records that have the most common width, and that width.
+fn regularity(text: &[u8], delimiter: u8) -> (f64, usize) {
+    let dialect = Dialect { delimiter, newline: Newline::of(text), ..Dialect::default() };
+    let mut splitter = Splitter::new(&dialect, usize::MAX);
+    let (mut widths, mut broken, mut at) = (Vec::new(), 0_usize, 0);
+    while widths.len() + broken < 500 {
+        match splitter.split(text, at, true) {
+            Piece::Record { next, .. } => {
+                widths.push(splitter.fields().len());
+                at = next;
+            }
+            Piece::Blank { next } => at = next,
+            Piece::Broken { next, .. } => {
+                broken += 1;
+                at = next;
+            }
+            Piece::Endless { .. } | Piece::NeedMore | Piece::End => break,
+        }
+    }
+    let count = |width: usize| widths.iter().filter(|other| **other == width).count();
+    let most = widths.iter().copied().max_by_key(|width| (count(*width), *width)).unwrap_or(0);
+    (count(most) as f64 / (widths.len() + broken).max(1) as f64, most)
+}
+
+/// An apostrophe is a quote only where more fields begin and end with it than with `"`; and no quote at all is believed
+/// only where fields begin with one that is never closed.
+fn plausible_quote(text: &[u8], delimiter: u8, found: Option<u8>) -> Option<u8> {
+    let edge = |byte: Option<&u8>| byte.is_none_or(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r'));
+    let fields = |quote: u8| {
+        memchr::memchr_iter(quote, text).fold((0_usize, 0_usize), |(opened, closed), at| {
+            let before = edge(at.checked_sub(1).and_then(|at| text.get(at)));
+            let behind = edge(text.get(at + 1));
+            (opened + usize::from(before), closed + usize::from(behind))
+        })
+    };
+    let (opened, closed) = fields(b'"');
+    match found {
+        Some(b'"') => found,
+        None if opened.min(closed) * 2 >= opened => Some(b'"'),
+        Some(quote) => {
+            let (other_opened, other_closed) = fields(quote);
+            let other = other_opened.min(other_closed);
+            Some(if other > opened.min(closed) { quote } else { b'"' })
+        }
+        None => None,
+    }
 }
 
 /// Doubled quotes, unless the sample reads better with a backslash.
@@ -313,6 +389,8 @@ fn sample_records(text: &[u8], dialect: &Dialect, whole: bool, most: usize) -> V
                 records.push(splitter.texts(text));
                 at = next;
             }
+            // A first line that is broken is no data: where it can be told at all, it is a header.
+            Piece::Broken { .. } if records.is_empty() => break,
             Piece::Blank { next } | Piece::Broken { next, .. } => at = next,
             Piece::Endless { .. } | Piece::NeedMore | Piece::End => break,
         }

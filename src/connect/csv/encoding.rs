@@ -8,7 +8,7 @@ use std::path::Path;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use crm_core::error::{Error, Result};
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::files::CHUNK;
 
@@ -141,7 +141,22 @@ fn guess(sample: &[u8], whole: bool) -> &'static Encoding {
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(sample, whole);
-    detector.guess(None, Utf8Detection::Deny)
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    if guess.is_single_byte() && only_western_signs(sample, guess) { WINDOWS_1252 } else { guess }
+}
+
+/// Statistics of letters mislead where a file holds no letters beyond ASCII, only signs: a lone `£` before a sum is taken
+/// for a Polish `Ł`. True where all bytes that Windows-1252 and the guess read differently are signs there, away from letters.
+fn only_western_signs(sample: &[u8], guess: &'static Encoding) -> bool {
+    let read = |encoding: &'static Encoding, byte: u8| {
+        encoding.decode_without_bom_handling(&[byte]).0.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)
+    };
+    let table: Vec<(char, char)> = (0x80..=0xFF).map(|byte| (read(WINDOWS_1252, byte), read(guess, byte))).collect();
+    let letter = |at: Option<usize>| at.and_then(|at| sample.get(at)).is_some_and(u8::is_ascii_alphabetic);
+    sample.iter().enumerate().filter(|(_, byte)| !byte.is_ascii()).all(|(at, byte)| {
+        let (western, guessed) = table[usize::from(byte & 0x7F)];
+        western == guessed || !(western.is_alphabetic() || letter(at.checked_sub(1)) || letter(Some(at + 1)))
+    })
 }
 
 /// The bytes of a file as UTF-8.

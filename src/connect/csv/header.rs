@@ -50,7 +50,8 @@ pub(super) fn has_header(records: &[Vec<String>]) -> bool {
     for (index, cell) in first.iter().enumerate() {
         let below: Vec<&str> = rest
             .iter()
-            .filter(|record| record.len() == first.len())
+            // A repeated header (two exports in one file) says nothing about the column.
+            .filter(|record| record.len() == first.len() && *record != first)
             .map(|record| record[index].as_str())
             .filter(|cell| !cell.trim().is_empty())
             .collect();
