@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crm_core::error::{Error, Result};
-use crm_core::platform::{ObjectInfo, ObjectVersion};
+use crm_core::platform::{ColumnInfo, ObjectInfo, ObjectVersion, Schema};
 use crm_core::project::PlatformConfig;
 
 /// Bytes read at a time where a whole file is passed through.
@@ -70,6 +70,32 @@ pub fn file_version(path: &Path) -> Result<ObjectVersion> {
 /// Device and inode, as text.
 pub(crate) fn identity(metadata: &Metadata) -> String {
     format!("{}:{}", metadata.dev(), metadata.ino())
+}
+
+/// What tells one content of a file from the next without reading it: for caches that live as long as the process.
+pub(crate) fn state(metadata: &Metadata) -> String {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{} {} {}", identity(metadata), metadata.len(), modified.unwrap_or_default().as_nanos())
+}
+
+/// Most of a reject's text that is kept, bytes.
+pub(crate) const RAW: usize = 64 * 1024;
+
+/// The text of a reject, as much of it as is kept.
+pub(crate) fn raw(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(RAW)]).into_owned()
+}
+
+/// The reason of a reject, and how much of its text could not be kept.
+pub(crate) fn reject_reason(reason: &str, bytes: u64) -> String {
+    if bytes > RAW as u64 { format!("{reason}; {bytes} bytes, the first {RAW} kept") } else { reason.to_string() }
+}
+
+/// Columns that are text and nothing else is known of them.
+pub(crate) fn text_schema(names: Vec<String>) -> Schema {
+    let column =
+        |name| ColumnInfo { name, declared: "text".to_string(), required: false, key: false, generated: false };
+    Schema { columns: names.into_iter().map(column).collect() }
 }
 
 /// Modification time in milliseconds since 1970; negative before.

@@ -6,6 +6,7 @@ mod contract;
 pub mod csv;
 pub mod files;
 mod intent;
+pub mod ndjson;
 pub mod parquet;
 mod publish;
 #[cfg(feature = "sqlite")]
@@ -19,6 +20,8 @@ pub fn registry() -> Registry {
     registry.add("csv", "delimited text files in a folder; dialect and encoding are detected", csv::CsvConnector::open);
     registry.add("tsv", "as csv; files that are created are tab separated", csv::CsvConnector::open_tsv);
     registry.add("parquet", "Parquet files in a folder; columns keep their types", parquet::ParquetConnector::open);
+    registry.add("ndjson", "JSON files, one object a line; read only", ndjson::JsonConnector::open);
+    registry.add("json", "JSON files holding an array of objects; read only", ndjson::JsonConnector::open_json);
     #[cfg(feature = "sqlite")]
     registry.add("sqlite", "a SQLite database file (path); tables and views", sqlite::Sqlite::open);
     registry

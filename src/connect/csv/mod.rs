@@ -70,14 +70,7 @@ impl CsvConnector {
         let Ok(metadata) = std::fs::metadata(&path) else {
             return Ok(self.new_dialect(&path));
         };
-        let state = format!(
-            "{} {} {}",
-            files::identity(&metadata),
-            metadata.len(),
-            metadata
-                .modified()
-                .map_or(0, |time| time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos()))
-        );
+        let state = files::state(&metadata);
         let known = self.dialects.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
         if let Some((_, dialect)) = known.filter(|(seen, _)| *seen == state) {
             return Ok(dialect);

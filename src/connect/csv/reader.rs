@@ -4,22 +4,19 @@ use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crm_core::error::{Error, Result};
-use crm_core::platform::{Batch, ColumnInfo, LINE, ReadOptions, ReadReject, RecordReader, Schema};
+use crm_core::platform::{Batch, LINE, ReadOptions, ReadReject, RecordReader, Schema};
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series, StringChunkedBuilder};
 
 use super::dialect::Dialect;
 use super::encoding::{Charset, Utf8Source};
 use super::header::unique_names;
 use super::splitter::{Broken, Field, Piece, RECORD_CAP, Splitter};
-use crate::files;
+use crate::files::{self, RAW, raw, reject_reason, text_schema};
 
 /// Bytes read at a time; the buffer grows beyond only for records that are longer.
 const READ: usize = 512 * 1024;
 /// A batch ends early when its cells hold more than that many bytes.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// Most of a reject's text that is kept, bytes.
-const RAW: usize = 64 * 1024;
-
 /// Limits of a reader; other than the default only in tests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -156,18 +153,9 @@ impl CsvReader {
         if let Some(reason) = broken {
             return Err(self.header_error(&reason.to_string()));
         }
-        let raw = if self.first { vec![String::new(); first.len()] } else { first };
-        self.schema.columns = unique_names(&raw)
-            .into_iter()
-            .map(|name| ColumnInfo {
-                name,
-                declared: "text".to_string(),
-                required: false,
-                key: false,
-                generated: false,
-            })
-            .collect();
-        self.splitter.expect(raw.len());
+        let names = if self.first { vec![String::new(); first.len()] } else { first };
+        self.splitter.expect(names.len());
+        self.schema = text_schema(unique_names(&names));
         Ok(())
     }
 
@@ -226,14 +214,18 @@ impl CsvReader {
 
     fn reject(&mut self, reason: &str, end: usize) {
         let bytes = &self.buffer[self.at..end];
-        self.rejects.push(ReadReject { line: self.line, reason: kept(reason, bytes.len() as u64), raw: raw(bytes) });
+        self.rejects.push(ReadReject {
+            line: self.line,
+            reason: reject_reason(reason, bytes.len() as u64),
+            raw: raw(bytes),
+        });
     }
 
     fn reject_endless(&mut self, reason: Broken) -> Result<()> {
         let start = &self.buffer[self.at..self.buffer.len().min(self.at + RAW)];
         let (line, raw) = (self.line, raw(start));
         let bytes = self.skip_line(self.at)?;
-        self.rejects.push(ReadReject { line, reason: kept(&reason.to_string(), bytes), raw });
+        self.rejects.push(ReadReject { line, reason: reject_reason(&reason.to_string(), bytes), raw });
         Ok(())
     }
 
@@ -337,15 +329,6 @@ impl CsvReader {
         }
         true
     }
-}
-
-/// The reason, and how much of the text could not be kept.
-fn kept(reason: &str, bytes: u64) -> String {
-    if bytes > RAW as u64 { format!("{reason}; {bytes} bytes, the first {RAW} kept") } else { reason.to_string() }
-}
-
-fn raw(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(RAW)]).into_owned()
 }
 
 impl RecordReader for CsvReader {

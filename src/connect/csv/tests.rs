@@ -290,6 +290,83 @@ fn headers_are_told_from_data() {
     assert!(!header("Ann,ann@example.org\nBo,bo@example.org\n"));
 }
 
+#[test]
+fn lists_are_not_split_at_spaces_and_apostrophes_are_no_quotes() {
+    let names = format!("Full Name\n{}", "Ann O'Neil\nBo Smith\nEva Lee\n".repeat(50));
+    let found = sniffed(names.as_bytes());
+    assert_eq!((found.delimiter.as_str(), found.quote.as_deref(), found.header), (",", Some("\""), true));
+    let quoted = format!("\"Note\"\n{}", "\"don't call, he's away\"\n\"see 'Foo' & Bar\"\n".repeat(20));
+    let found = sniffed(quoted.as_bytes());
+    assert_eq!((found.delimiter.as_str(), found.quote.as_deref()), (",", Some("\"")));
+    let single = "id;name\n1;'Smith; John'\n2;'Lee; Ann'\n3;'Bo; X'\n";
+    assert_eq!(sniffed(single.as_bytes()).quote.as_deref(), Some("'"));
+}
+
+#[test]
+fn a_lone_pound_sign_is_western() {
+    let text = b"name,sum (\xA3)\nAnn,\xA3100\nBo,\xA325\n";
+    assert_eq!(sniffed(text).encoding, "windows-1252");
+    let polish = "imię,miasto\nŁukasz,Łódź\nPaweł,Kraków\nGrażyna,Częstochowa\nMałgorzata,Wrocław\nStanisław,Poznań\n";
+    let polish = encoding_rs::WINDOWS_1250.encode(polish).0.into_owned();
+    assert!(["windows-1250", "iso-8859-2"].contains(&sniffed(&polish).encoding.as_str()));
+    assert!(auto(&polish).cells().contains(&vec!["Paweł", "Kraków"]));
+}
+
+#[test]
+fn options_override_what_is_found() {
+    let (dir, _path) = file(b"x;y\n# made by export\n1,'a;b'\n");
+    let mut config = PlatformConfig {
+        name: "old".into(),
+        kind: "csv".into(),
+        path: Some("t.csv".into()),
+        options: toml::from_str("delimiter = ';'\nquote = ''\nheader = false\nencoding = 'latin1'").unwrap(),
+    };
+    let connector = CsvConnector::open(&config, dir.path()).unwrap();
+    let object = Source::Object("t".into());
+    assert_eq!(connector.schema(&object).unwrap().names().collect::<Vec<_>>(), ["column_1", "column_2"]);
+    assert!(connector.version("t").unwrap().exists);
+    assert_eq!(connector.version("t").unwrap().hash.len(), 64);
+    config.options = toml::from_str("skip = 2\nheader = false\ndelimiter = ','\nquote = \"'\"").unwrap();
+    let connector = CsvConnector::open(&config, dir.path()).unwrap();
+    let mut reader = connector.read(&object, &ReadOptions::default()).unwrap();
+    let frame = reader.next_batch().unwrap().unwrap().frame;
+    assert_eq!(frame.column("column_2").unwrap().str().unwrap().get(0), Some("a;b"));
+    assert_eq!(frame.column(LINE).unwrap().u64().unwrap().get(0), Some(3));
+    for wrong in ["delimiter = 'ab'", "header = 'yes'", "encoding = 'klingon'", "delimiter = 3", "skip = -1"] {
+        config.options = toml::from_str(wrong).unwrap();
+        let error = CsvConnector::open(&config, dir.path()).err().unwrap();
+        assert!(error.place().unwrap().contains("platforms.old"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_is_a_platform_and_its_files_are_objects() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = [("a.csv", "x\n1\n"), ("b.TSV", "x\ty\n1\t2\n"), ("c.csv", "x\n"), ("c.txt", "x\n"), ("d.md", "")];
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let config = PlatformConfig { path: Some(".".into()), ..PlatformConfig::default() };
+    let connector = CsvConnector::open(&config, dir.path()).unwrap();
+    let names: Vec<String> = connector.objects().unwrap().into_iter().map(|object| object.name).collect();
+    assert_eq!(names, ["a", "b", "c.csv", "c.txt"]);
+    let schema = |name: &str| connector.schema(&Source::Object(name.into()));
+    assert_eq!(schema("b").unwrap().columns.len(), 2);
+    assert_eq!(schema("c.txt").unwrap().columns.len(), 1);
+    assert!(schema("c").unwrap_err().advice().unwrap().contains("c.txt"));
+    // A target may not exist yet; a source must.
+    assert_eq!(schema("new").unwrap(), Schema::default());
+    assert!(!connector.version("new").unwrap().exists);
+    assert!(connector.paths("new")[0].ends_with("new.csv"));
+    let error = connector.read(&Source::Object("new".into()), &ReadOptions::default()).err().unwrap();
+    assert!(error.advice().unwrap().contains("a, b"), "{error}");
+    for outside in ["../a", "/etc/passwd", "", ".hidden", "a/b"] {
+        assert!(schema(outside).is_err(), "{outside}");
+    }
+    let query = Source::Query { sql: "select 1".into(), id: None };
+    assert!(connector.read(&query, &ReadOptions::default()).is_err());
+}
+
 fn dialects() -> impl Strategy<Value = Dialect> {
     (
         prop::sample::select(vec![b',', b';', b'\t', b'|']),
