@@ -22,12 +22,20 @@ pub(crate) enum State {
     Undone,
 }
 
-/// `RUN_DIR/OBJECT-HASH.intent.json`: readable, and unique whatever characters the object's name has.
-pub(crate) fn file(run_dir: &Path, scope: &str, object: &str) -> PathBuf {
+/// `RUN_DIR/OBJECT-HASH.intent.json`: readable, unique whatever characters the object's name has, and the same whatever
+/// folder the program is started in.
+pub(crate) fn file(run_dir: &Path, target: &Path, object: &str) -> PathBuf {
     let plain: String =
         object.chars().take(40).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    let hash = blake3::hash(format!("{scope}\0{object}").as_bytes()).to_hex();
-    run_dir.join(format!("{plain}-{}.intent.json", &hash[..8]))
+    let absolute = std::path::absolute(target).unwrap_or_else(|_| target.to_owned());
+    let folder = absolute.parent().and_then(|folder| folder.canonicalize().ok());
+    let place = match (folder, absolute.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => absolute,
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(place.as_os_str().as_encoded_bytes()).update(b"\0").update(object.as_bytes());
+    run_dir.join(format!("{plain}-{}.intent.json", &hasher.finalize().to_hex()[..8]))
 }
 
 /// The run's name, that of its folder.
@@ -72,4 +80,35 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_promise_has_one_name_however_its_target_is_spelled() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("data"), dir.path().join("link")).unwrap();
+        let name = |target: &str, object: &str| file(Path::new("run"), &dir.path().join(target), object);
+        assert_eq!(name("data/t.csv", "t"), name("link/../data/./t.csv", "t"));
+        assert_eq!(name("data/t.csv", "t"), name("link/t.csv", "t"));
+        assert_ne!(name("data/t.csv", "t"), name("data/u.csv", "t"));
+        assert_ne!(name("data/t.csv", "a/b"), name("data/t.csv", "a_b"));
+        assert_eq!(name("data/t.csv", "a/b").parent(), Some(Path::new("run")));
+    }
+
+    #[test]
+    fn a_promise_is_read_back_and_a_damaged_one_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/x.intent.json");
+        assert_eq!(read::<State>(&path).unwrap(), None);
+        write(&path, &State::Promised).unwrap();
+        assert_eq!(read::<State>(&path).unwrap(), Some(State::Promised));
+        assert_eq!(std::fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
+        std::fs::write(&path, "half").unwrap();
+        assert!(read::<State>(&path).is_err());
+    }
 }

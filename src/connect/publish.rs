@@ -132,7 +132,7 @@ impl Staged {
     /// Begins to stage the new content of `target`. Fails at once where the folder cannot be written, or the target is
     /// already seen to be another than planned.
     pub(crate) fn begin(object: &str, target: &Path, run_dir: &Path, planned: &ObjectVersion) -> Result<Self> {
-        let intent = intent::file(run_dir, &target.to_string_lossy(), object);
+        let intent = intent::file(run_dir, target, object);
         let target = resolve(target)?;
         let now = std::fs::metadata(&target).ok();
         if let Some(metadata) = &now
@@ -287,7 +287,7 @@ impl Drop for Staged {
 
 /// Completes or undoes what a killed run left of `target` (see [`crm_core::platform::Connector::recover`]).
 pub(crate) fn recover(object: &str, target: &Path, run_dir: &Path) -> Result<Option<Recovery>> {
-    let file = intent::file(run_dir, &target.to_string_lossy(), object);
+    let file = intent::file(run_dir, target, object);
     let target = resolve(target)?;
     let temp = temp_of(&target, &intent::run_name(run_dir));
     let found = |published: bool, note: &str| {

@@ -93,7 +93,7 @@ pub(super) struct Promise {
 
 /// Where the promise of an object stands.
 pub(super) fn file(path: &Path, object: &str, run_dir: &Path) -> PathBuf {
-    intent::file(run_dir, &path.to_string_lossy(), object)
+    intent::file(run_dir, path, object)
 }
 
 /// See [`crm_core::platform::Connector::recover`].
