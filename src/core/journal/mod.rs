@@ -42,6 +42,18 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Its word, as in lists and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Verifying => "verifying",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Crashed => "crashed",
+        }
+    }
     /// No engine is at work any more.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Crashed)

@@ -24,3 +24,85 @@ impl Tally {
         (self.union() > 0).then(|| self.equal as f64 / self.union() as f64)
     }
 }
+
+/// Consistency over several sources: the mean of E / U, sources with ∅ ∪ ∅ left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Consistency {
+    /// Mean over the sources that count, 0 to 1; None where none does.
+    pub mean: Option<f64>,
+    /// ΣE / ΣU, so that large sources weigh more.
+    pub micro: Option<f64>,
+    /// Sources that count.
+    pub counted: usize,
+    /// Sources in all.
+    pub sources: usize,
+}
+
+impl Consistency {
+    /// Over these sources.
+    pub fn of(tallies: &[Tally]) -> Self {
+        let ratios: Vec<f64> = tallies.iter().filter_map(Tally::ratio).collect();
+        let sum = |pick: fn(&Tally) -> u64| tallies.iter().map(pick).sum::<u64>();
+        let (equal, union) = (sum(|tally| tally.equal), sum(Tally::union));
+        let perfect = equal == union;
+        Self {
+            // A mean of ones is one: no rounding of a sum may say less, and nothing less may say one.
+            mean: (!ratios.is_empty())
+                .then(|| if perfect { 1.0 } else { (ratios.iter().sum::<f64>() / ratios.len() as f64).min(ALMOST) }),
+            micro: (union > 0).then(|| equal as f64 / union as f64),
+            counted: ratios.len(),
+            sources: tallies.len(),
+        }
+    }
+    /// `99.93 %`, with `3 of 4 sources` where some do not count, and the micro average.
+    pub fn text(&self) -> String {
+        let mut text = percent(self.mean);
+        if self.counted < self.sources {
+            text += &format!(" ({} of {} sources)", self.counted, self.sources);
+        }
+        if self.counted > 1 {
+            text += &format!(", over all records {}", percent(self.micro));
+        }
+        text
+    }
+}
+
+/// The largest share below one.
+const ALMOST: f64 = 1.0 - f64::EPSILON;
+
+/// A share as per cent with two decimals, rounded down: 100 % is all of it and nothing less. `n/a` for None.
+pub fn percent(share: Option<f64>) -> String {
+    match share {
+        None => "n/a".to_owned(),
+        Some(share) if share >= 1.0 => "100 %".to_owned(),
+        // A hair is added against binary fractions (0.07 * 10000 is 700.0000000000001, 0.29 * 10000 is 2899.9999999999995).
+        Some(share) => format!("{:.2} %", ((share * 10_000.0 + 1e-6).floor() / 100.0).min(99.99)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn per_cent_is_rounded_down_and_100_is_all() {
+        assert_eq!(percent(None), "n/a");
+        assert_eq!(percent(Some(1.0)), "100 %");
+        assert_eq!(percent(Some(0.999_999_9)), "99.99 %");
+        assert_eq!(percent(Some(0.29)), "29.00 %");
+        assert_eq!(percent(Some(0.0)), "0.00 %");
+    }
+
+    #[test]
+    fn empty_sources_leave_the_mean_and_are_told() {
+        let full = Tally { equal: 3, ..Tally::default() };
+        let half = Tally { equal: 1, missing: 1, ..Tally::default() };
+        let score = Consistency::of(&[full, half, Tally::default()]);
+        assert_eq!((score.mean, score.micro, score.counted), (Some(0.75), Some(0.8), 2));
+        assert_eq!(score.text(), "75.00 % (2 of 3 sources), over all records 80.00 %");
+        assert_eq!(Consistency::of(&[Tally::default()]).text(), "n/a (0 of 1 sources)");
+        assert_eq!(Consistency::of(&[full, full]).mean, Some(1.0));
+        let gone = Tally { missing: 5, ..Tally::default() };
+        assert_eq!(Consistency::of(&[gone]).mean, Some(0.0));
+    }
+}

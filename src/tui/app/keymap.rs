@@ -115,7 +115,8 @@ const DIFF: &[Row] = &[
     ("tab", Action::NextPane),
 ];
 const RUN: &[Row] = &[("c", Action::CancelRun), ("enter", Action::Open), ("p", Action::Plan)];
-const HISTORY: &[Row] = &[("enter", Action::Open)];
+const HISTORY: &[Row] =
+    &[("enter", Action::Open), ("p", Action::Plan), ("e", Action::EditField), ("r", Action::Rejects)];
 
 /// A key bound in a layer.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@ use crm_core::project::{Mapping, Project};
 use crm_core::{Error, Kind};
 
 pub mod action;
+pub mod causes;
 pub mod draft;
 pub mod fuzzy;
 pub mod history;

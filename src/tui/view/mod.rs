@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 pub mod frame;
 pub mod glyphs;
 pub mod overlays;
+pub mod results;
 pub mod screens;
 pub mod table;
 pub mod text;

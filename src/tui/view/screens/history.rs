@@ -1,12 +1,98 @@
 //! The History screen, drawn.
+use crm_core::score::percent;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::app::App;
 use crate::app::screens::history::HistoryScreen;
-use crate::view::{Look, widgets};
+use crate::view::table::{self, Cell, Column, Selection};
+use crate::view::text::{number, wrap};
+use crate::view::{Look, results, widgets};
 
 /// Draws the body.
-pub fn draw(frame: &mut Frame, area: Rect, _: &App, screen: &HistoryScreen, look: &Look) {
-    widgets::put(frame, area, 0, &screen.list.place(), look.theme.dim(), look);
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &Look) {
+    if screen.open.is_some() {
+        one(frame, area, app, screen, look);
+    } else if app.shared.runs.is_empty() {
+        let words = [" No runs yet.", " p makes a plan; from the plan M starts the first run."];
+        for (row, words) in words.iter().enumerate() {
+            widgets::put(frame, area, row + 1, words, look.theme.dim(), look);
+        }
+    } else {
+        list(frame, area, app, screen, look);
+    }
 }
+
+fn list(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &Look) {
+    let room = usize::from(area.width).saturating_sub(23 + 9 + 8 + 9 + 9 + 9 + 9);
+    let columns = [
+        Column::left("RUN", 22),
+        Column::left("STATE", 9),
+        Column::left("ENV", 8),
+        Column::right("WRITTEN", 9),
+        Column::right("REJECTED", 8),
+        Column::right("SCORE", 8),
+        Column::left("BY", room),
+    ];
+    let rows = screen.list.visible().filter_map(|at| app.shared.runs.get(at)).map(|run| {
+        let sum =
+            |pick: fn(&crm_core::plan::Counts) -> u64| run.results.iter().map(|result| pick(&result.counts)).sum();
+        let written: u64 = sum(|counts| counts.inserted + counts.updated + counts.deleted + counts.marked);
+        let rejected: u64 = sum(|counts| counts.rejected + counts.held);
+        vec![
+            Cell::from(run.id.clone()),
+            Cell::new(run.state.word(), results::state_style(run.state, look)),
+            Cell::from(run.env.clone().unwrap_or_default()),
+            Cell::from(number(written)),
+            Cell::new(number(rejected), if rejected > 0 { look.theme.warn() } else { look.theme.plain() }),
+            Cell::from(percent(run.consistency)),
+            Cell::new(run.owner.clone(), look.theme.dim()),
+        ]
+    });
+    table::draw(frame, area, &columns, rows, Selection::Active(screen.list.cursor - screen.list.top), look);
+}
+
+fn one(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &Look) {
+    let Some(run) = screen.run(&app.shared) else { return };
+    let ended = run.ended.as_ref().map(|ended| format!(" to {ended}")).unwrap_or_default();
+    widgets::put(frame, area, 0, &format!(" {}{ended}  by {}", run.started, run.owner), look.theme.dim(), look);
+    let mut row = 1;
+    for (line, style) in results::lines(run, look) {
+        widgets::put(frame, area, row, &line, style, look);
+        row += 1;
+    }
+    for line in run.note.iter().flat_map(|note| note.lines()) {
+        for part in wrap(line, usize::from(area.width).saturating_sub(2)) {
+            widgets::put(frame, area, row, &format!(" {part}"), look.theme.warn(), look);
+            row += 1;
+        }
+    }
+    widgets::rule(frame, area, row, "rejects and held rows by cause", &screen.cause_list.place(), look);
+    let below = u16::try_from(row + 1).unwrap_or(area.height).min(area.height);
+    let body = Rect { y: area.y + below, height: area.height - below, ..area };
+    if screen.causes.is_empty() {
+        let words = if screen.loaded { " none: every row was carried over" } else { " reading ..." };
+        widgets::put(frame, body, 0, words, look.theme.dim(), look);
+        return;
+    }
+    let room = usize::from(area.width).saturating_sub(14 + 9 + 9 + 5);
+    let columns = [
+        Column::left("MAPPING", 14),
+        Column::left("KIND", 9),
+        Column::right("ROWS", 8),
+        Column::left("CAUSE  (enter: rows, e: mend on the map)", room),
+    ];
+    let rows = screen.cause_list.visible().filter_map(|at| screen.causes.get(at)).map(|(mapping, cause)| {
+        vec![
+            Cell::from(mapping.clone()),
+            Cell::new(cause.kind.clone(), look.theme.warn()),
+            Cell::from(number(cause.rows.len() as u64)),
+            Cell::from(cause.cause.clone()),
+        ]
+    });
+    let selection = Selection::Active(screen.cause_list.cursor - screen.cause_list.top);
+    table::draw(frame, body, &columns, rows, selection, look);
+}
+
+#[cfg(test)]
+mod tests;

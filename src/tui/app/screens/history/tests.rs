@@ -1,0 +1,94 @@
+#![allow(clippy::unwrap_used)]
+use crm_core::journal::{MappingResult, RunState};
+use crm_core::monitor::Progress;
+use crm_core::plan::Counts;
+use crm_core::score::Tally;
+
+use super::*;
+use crate::app::App;
+use crate::app::msg::Msg;
+use crate::app::tests::{answer, app, press};
+
+/// A finished run of one mapping with two rejects.
+pub(crate) fn record(id: &str) -> RunRecord {
+    let counts = Counts {
+        read: 10,
+        inserted: 7,
+        unchanged: 1,
+        rejected: 2,
+        before: 3,
+        after: 10,
+        native: 2,
+        ..Counts::default()
+    };
+    RunRecord {
+        id: id.into(),
+        plan: "7f3ac2".into(),
+        env: Some("sandbox".into()),
+        state: RunState::Done,
+        started: "2026-11-23T09:15:00Z".into(),
+        ended: Some("2026-11-23T09:15:04Z".into()),
+        pid: 4_711,
+        owner: "ops from 10.0.0.7".into(),
+        progress: Progress::default(),
+        rate: 0.0,
+        results: vec![MappingResult {
+            mapping: "contacts".into(),
+            to: "nova:contacts".into(),
+            counts,
+            closes: true,
+            published: true,
+            moved: 0,
+            tally: Some(Tally { equal: 8, missing: 2, ..Tally::default() }),
+            millis: 4_000,
+        }],
+        consistency: Some(0.8),
+        failure: None,
+        note: None,
+    }
+}
+
+pub(crate) fn reject(n: u64, cause: &str) -> Reject {
+    Reject {
+        n,
+        kind: "rejected".into(),
+        row: Some(n),
+        line: n + 2,
+        key: Some("C7".into()),
+        field: Some("stage".into()),
+        step: "values".into(),
+        reason: "not in the value map".into(),
+        cause: cause.into(),
+        source: serde_json::from_str(r#"{"STG": "W", "NOTE": null}"#).unwrap(),
+        raw: None,
+    }
+}
+
+/// The History screen with two runs.
+pub(crate) fn with_runs() -> App {
+    let mut app = app(&[("contacts", "from = \"a:b\"\n")]);
+    press(&mut app, "6");
+    app.update(Msg::Resize(80, 24));
+    let runs = vec![record("20261123-091500-7f3ac2"), record("20261122-180000-aa00bb")];
+    answer(&mut app, Lane::Runs, Ok(Answer::Runs(runs)));
+    app
+}
+
+#[test]
+fn a_run_is_opened_with_its_rejects_by_cause() {
+    let mut app = with_runs();
+    press(&mut app, "down enter");
+    assert_eq!(app.screens.history.open.as_deref(), Some("20261122-180000-aa00bb"));
+    let rejects =
+        vec![reject(0, "stage: not in the value map"), reject(1, "stage: not in the value map"), reject(2, "other")];
+    answer(&mut app, Lane::HistoryRejects, Ok(Answer::Rejects(Arc::new(rejects))));
+    assert_eq!(app.screens.history.causes.len(), 2);
+    assert_eq!(app.screens.history.causes[0].1.rows, [0, 1]);
+    press(&mut app, "enter");
+    let Some(Overlay::Text(title, lines, _)) = app.overlays.last() else { panic!("no overlay") };
+    assert!(title.contains("stage") && lines.iter().any(|line| line.contains("(NULL)")), "{lines:?}");
+    press(&mut app, "esc e");
+    assert_eq!(app.screen, ScreenId::Map, "the field is mended on the map");
+    press(&mut app, "6 q");
+    assert!(app.screens.history.open.is_none());
+}

@@ -1,0 +1,66 @@
+//! What a run did, mapping by mapping: shared by the screens that show runs.
+use crm_core::journal::{MappingResult, RunRecord, RunState};
+use crm_core::score::{Consistency, percent};
+use ratatui::style::Style;
+
+use super::Look;
+use super::text::number;
+
+/// Two lines a mapping (what was read and became of it; the target's side and the score), then the whole.
+pub fn lines(run: &RunRecord, look: &Look) -> Vec<(String, Style)> {
+    let mut lines: Vec<(String, Style)> = run.results.iter().flat_map(|result| mapping(result, look)).collect();
+    let tallies: Vec<_> = run.results.iter().filter_map(|result| result.tally).collect();
+    if !tallies.is_empty() {
+        let score = Consistency::of(&tallies);
+        let style = if score.mean == Some(1.0) { look.theme.good() } else { look.theme.warn() };
+        lines.push((format!(" consistency {}", score.text()), style));
+    }
+    lines
+}
+
+fn mapping(result: &MappingResult, look: &Look) -> [(String, Style); 2] {
+    let counts = &result.counts;
+    let parts = [
+        (counts.inserted, "inserted"),
+        (counts.updated, "updated"),
+        (counts.unchanged, "same"),
+        (counts.filtered, "filtered"),
+        (counts.merged, "merged"),
+        (counts.held, "held"),
+        (counts.rejected, "rejected"),
+    ];
+    let shown: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", number(*count)))
+        .collect();
+    let sum = if shown.is_empty() { "nothing".to_owned() } else { shown.join(" + ") };
+    let first = format!(" {}: read {} = {sum}", result.mapping, number(counts.read));
+    let score = result.tally.map(|tally| format!(", consistency {}", percent(tally.ratio()))).unwrap_or_default();
+    let moved =
+        if result.moved > 0 { format!(", {} moved and left alone", number(result.moved)) } else { String::new() };
+    let (closes, style) = match (result.published, result.closes) {
+        (false, _) => ("not published, as it was", look.theme.warn()),
+        (true, true) => ("closes", look.theme.good()),
+        (true, false) => ("DOES NOT CLOSE", look.theme.bad()),
+    };
+    let deleted = if counts.deleted > 0 { format!(" - {} deleted", number(counts.deleted)) } else { String::new() };
+    let second = format!(
+        "   {} {} before + {} inserted{deleted} = {} after, {closes}{score}{moved}",
+        result.to,
+        number(counts.before),
+        number(counts.inserted),
+        number(counts.after)
+    );
+    [(first, look.theme.plain()), (second, style)]
+}
+
+/// The style of a run's state.
+pub fn state_style(state: RunState, look: &Look) -> Style {
+    match state {
+        RunState::Done => look.theme.good(),
+        RunState::Failed | RunState::Crashed => look.theme.bad(),
+        RunState::Cancelled => look.theme.warn(),
+        RunState::Starting | RunState::Running | RunState::Verifying => look.theme.changed(),
+    }
+}
