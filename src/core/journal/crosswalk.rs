@@ -7,7 +7,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Result;
 
-/// Keys of [`Crosswalk::get_many`] that one statement asks for would hit a limit; so one prepared statement, asked often.
 const GET: &str = "SELECT new_id FROM crosswalk WHERE object = ?1 AND old_key = ?2";
 
 /// Old key ↔ new id of one environment.
@@ -76,14 +75,14 @@ impl Crosswalk {
         transaction.commit()?;
         Ok(written)
     }
-    /// Forgets old keys, in one transaction: their rows are gone from the target.
-    pub fn remove_many<'k>(&mut self, object: &str, old_keys: impl IntoIterator<Item = &'k str>) -> Result<()> {
+    /// Forgets target rows that are gone, by their new ids, in one transaction.
+    pub fn forget_many<'i>(&mut self, object: &str, new_ids: impl IntoIterator<Item = &'i str>) -> Result<()> {
         let transaction = self.connection.transaction()?;
         {
             let mut statement =
-                transaction.prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND old_key = ?2")?;
-            for key in old_keys {
-                statement.execute([object, key])?;
+                transaction.prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND new_id = ?2")?;
+            for id in new_ids {
+                statement.execute([object, id])?;
             }
         }
         transaction.commit()?;
@@ -135,7 +134,7 @@ mod tests {
         assert_eq!(crosswalk.put_many("o", [("b", "1")]).unwrap(), 1);
         assert_eq!(crosswalk.old_keys("o", "1").unwrap(), ["a", "b"]);
         assert_eq!(crosswalk.count("o").unwrap(), 2);
-        crosswalk.remove_many("o", ["a"]).unwrap();
+        crosswalk.forget_many("o", ["1"]).unwrap();
         assert_eq!(crosswalk.get("o", "a").unwrap(), None);
     }
 }

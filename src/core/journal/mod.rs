@@ -14,6 +14,8 @@ pub use run_log::{Event, RunLog};
 pub use state::StateDir;
 pub use who::{now, who};
 
+pub(crate) use state::{file_name as state_file_name, private_folder};
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Kind;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::now;
 use crate::error::{Error, Result};
+use crate::plan::Counts;
 use crate::platform::Published;
 
 /// Something that happened in a run.
@@ -33,6 +34,8 @@ pub enum Event {
         mapping: String,
         /// Target as `platform:object`.
         to: String,
+        /// Counts as the writer reported them; `after` is not known yet.
+        counts: Counts,
     },
     /// The target holds the new rows.
     Published {

@@ -1,1 +1,23 @@
 //! Executing a plan: batches, rejects, pre-images, publish, verify.
+//!
+//! One run is one process and one [`Run`]; its mappings are executed one after the other in load order, each staged
+//! whole and published once. What a killed engine leaves is looked after by [`recovery`].
+mod execute;
+pub mod fault;
+mod links;
+mod locks;
+mod mapping;
+mod monitor;
+mod outcome;
+mod preimages;
+mod process;
+pub(crate) mod recovery;
+mod report;
+mod staged;
+
+pub(crate) use execute::Run;
+pub(crate) use locks::{EngineLock, Owner, TargetLocks};
+pub(crate) use monitor::RunMonitor;
+pub(crate) use process::{engine_program, spawn_engine};
+pub(crate) use report::write_whole;
+pub use report::{MappingReport, RunReport};

@@ -1,38 +1,321 @@
 //! Starting, executing and watching runs.
+use std::path::PathBuf;
+use std::time::Duration;
+
 use super::Workspace;
-use crate::error::Result;
-use crate::journal::RunRecord;
-use crate::monitor::CancelFlag;
+use crate::error::{Error, Kind, Result};
+use crate::journal::{Command, Control, RunRecord, RunState, StateDir, now, private_folder, who};
+use crate::migrate::recovery::{PLAN, Patience, look_after, read_plan};
+use crate::migrate::{
+    EngineLock, MappingReport, Owner, Run, RunMonitor, RunReport, TargetLocks, engine_program, fault, spawn_engine,
+    write_whole,
+};
+use crate::monitor::{CancelFlag, Monitor, Progress};
 use crate::plan::Plan;
+use crate::project::{Bound, RunConfig};
+
+/// Time between two looks at a run that is followed.
+const LOOK: Duration = Duration::from_millis(150);
 
 impl Workspace {
     /// Starts the engine process on a stored plan. `confirm` must be [`Plan::confirm`]. Answers the run's id at once.
+    /// The engine is this program, or the one that `CRM_CONSOLE_BIN` names.
     pub fn start_run(&self, plan: &Plan, confirm: &str) -> Result<String> {
-        let _ = (plan, confirm);
-        Err(crate::Error::refused("not confirmed"))
+        let record = self.create_run(plan, confirm)?;
+        let control = self.state().control()?;
+        let started = engine_program().and_then(|program| {
+            let dir = self.state().run(&record.id);
+            spawn_engine(&program, &self.root()?, plan.env.as_deref(), &record.id, &dir)
+        });
+        match started {
+            Ok(pid) => {
+                control.set_pid(&record.id, pid)?;
+                Ok(record.id)
+            }
+            Err(error) => {
+                control.put_run(&failed(record, &error))?;
+                Err(error)
+            }
+        }
     }
-    /// The engine process: executes a run that [`Workspace::start_run`] created. Only `crm-console engine` calls it.
-    /// `cancel` is what the process's signals set: it ends the run before anything more is published.
-    pub fn execute_run(&self, run: &str, cancel: &CancelFlag) -> Result<RunRecord> {
-        let _ = cancel;
-        Err(crate::Error::usage(format!("no run {run}")))
-    }
-    /// Runs, newest first. Recognises engines that died and recovers what they left.
-    pub fn runs(&self) -> Result<Vec<RunRecord>> {
-        Ok(Vec::new())
-    }
-    /// Follows a run to its end: `seen` is called with the record a few times a second. Answers the final record.
-    pub fn follow(&self, id: &str, seen: &mut dyn FnMut(&RunRecord)) -> Result<RunRecord> {
-        let record = self.run(id)?;
-        seen(&record);
+
+    /// Notes a run of a stored plan, without an engine yet.
+    pub(crate) fn create_run(&self, plan: &Plan, confirm: &str) -> Result<RunRecord> {
+        if let Some(error) = plan.refusal() {
+            return Err(error);
+        }
+        if confirm != plan.confirm {
+            return Err(Error::refused("not confirmed: nothing was written")
+                .advise(format!("confirm by the name of the target: {}", plan.confirm)));
+        }
+        let state = self.state();
+        let control = state.control()?;
+        let id = new_run_folder(&state, &plan.id)?;
+        let bytes = serde_json::to_vec_pretty(plan).map_err(|_| Error::platform("the plan cannot be written"))?;
+        write_whole(&state.run(&id).join(PLAN), &bytes)?;
+        let record = RunRecord {
+            id,
+            plan: plan.id.clone(),
+            env: plan.env.clone(),
+            state: RunState::Starting,
+            started: now(),
+            ended: None,
+            // Until there is an engine: if this process dies first, there never will be one.
+            pid: std::process::id(),
+            owner: who(),
+            progress: Progress { step: "starting".to_owned(), ..Progress::default() },
+            rate: 0.0,
+            results: Vec::new(),
+            consistency: None,
+            note: None,
+            failure: None,
+        };
+        control.add_run(&record)?;
+        control.note(&format!("started a run of plan {} on {}", plan.id, plan.confirm), Some(&record.id))?;
         Ok(record)
     }
-    /// One run.
-    pub fn run(&self, id: &str) -> Result<RunRecord> {
-        Err(crate::Error::usage(format!("no run {id}")))
+
+    /// The engine process: executes a run that [`Workspace::start_run`] created. Only `crm-console engine` calls it.
+    /// `cancel` is what the process's signals set: it ends the run before anything more is published.
+    ///
+    /// The record says how the run ended, failures included; an error means that not even that could be kept.
+    pub fn execute_run(&self, run: &str, cancel: &CancelFlag) -> Result<RunRecord> {
+        let state = self.state();
+        let control = state.control()?;
+        let dir = state.run(run);
+        let known = control.run(run)?.ok_or_else(|| unknown(run))?;
+        if !dir.is_dir() {
+            return Err(unknown(run));
+        }
+        let _alive = EngineLock::wait(&dir)?;
+        let mut record = control.run(run)?.unwrap_or(known);
+        if record.state != RunState::Starting {
+            return Err(Error::usage(format!("run {run} has been executed")).advise("make a new run of a fresh plan"));
+        }
+        record.pid = std::process::id();
+        let monitor = RunMonitor::new(state.control()?, run, cancel.clone());
+        let mut record = match self.engine(&control, &mut record, &monitor) {
+            Ok(()) => record,
+            Err(error) => failed(record, &error),
+        };
+        (record.progress, record.rate) = monitor.flush()?;
+        record.rate = 0.0;
+        record.ended = Some(now());
+        fault::point("before-report");
+        control.put_run(&record)?;
+        control.note(&format!("ended: {}", record.progress.step), Some(run))?;
+        Ok(record)
     }
+
+    /// The work of [`Workspace::execute_run`]. An error becomes the record's.
+    fn engine(&self, control: &Control, record: &mut RunRecord, monitor: &RunMonitor) -> Result<()> {
+        let state = self.state();
+        let dir = state.run(&record.id);
+        let plan = read_plan(&dir)?;
+        let targets: Vec<String> = plan.mappings.iter().map(|mapping| mapping.to.to_string()).collect();
+        let names = plan.mappings.iter().map(|mapping| mapping.mapping.as_str());
+        let names = names.chain(targets.iter().map(String::as_str));
+        let _held = TargetLocks::take(&state, plan.env.as_deref(), names, &Owner::of_run(&record.id))?;
+        self.recover_others(control, &record.id, &plan)?;
+        record.state = RunState::Running;
+        control.put_run(record)?;
+        let budget = |name: &str| self.error_budget(name);
+        let connect = |platform: &str| self.connector(platform);
+        let run = Run { state: &state, dir: &dir, plan: &plan, connect: &connect, budget: &budget, monitor };
+        let ended = run.execute(&mut |results| {
+            record.results = results.to_vec();
+            (record.progress, record.rate) = monitor.flush()?;
+            control.put_run(record)
+        });
+        record.results = ended.results;
+        let moved = ended.moved || record.results.iter().any(|result| result.moved > 0);
+        let fresh = if moved { self.fresh_plan(&plan, monitor) } else { None };
+        let mut error = ended.error;
+        if error.is_none() {
+            record.state = RunState::Verifying;
+            control.put_run(record)?;
+            fault::point("before-verify");
+            error = self.verified(&plan, record, monitor).err();
+        }
+        let mut notes = Vec::new();
+        match &error {
+            None => record.state = RunState::Done,
+            Some(error) => {
+                record.failure = Some(error.kind());
+                record.state = if error.kind() == Kind::Stopped { RunState::Cancelled } else { RunState::Failed };
+                notes.push(error.to_string());
+                notes.push(published_so_far(&plan, record));
+            }
+        }
+        notes.extend(left_over(record, &ended.reports));
+        notes.extend(fresh);
+        record.note = (!notes.is_empty()).then(|| notes.join("\n"));
+        let mut mappings = ended.reports;
+        for (report, result) in mappings.iter_mut().zip(&record.results) {
+            report.result = result.clone();
+        }
+        (record.progress, record.rate) = monitor.flush()?;
+        let ended = RunRecord { ended: Some(now()), rate: 0.0, ..record.clone() };
+        RunReport { version: 1, run: ended, mappings }.write(&dir)
+    }
+
+    /// Brings dead runs to their end before anything new is written, those on the same targets above all.
+    fn recover_others(&self, control: &Control, own: &str, plan: &Plan) -> Result<()> {
+        let state = self.state();
+        for other in control.open_runs()? {
+            if other.id == own || other.env != plan.env {
+                continue;
+            }
+            // Its targets are locked by this run now, so no engine of it can be at work on them.
+            let shares = read_plan(&state.run(&other.id)).is_ok_and(|theirs| {
+                theirs
+                    .mappings
+                    .iter()
+                    .any(|one| plan.mappings.iter().any(|mine| mine.to == one.to || mine.mapping == one.mapping))
+            });
+            let patience = if shares { Patience::Wait } else { Patience::None };
+            let looked = look_after(&state, control, other, &|platform| self.connector(platform), patience);
+            if shares {
+                looked?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the targets back; fills in tallies and consistency.
+    fn verified(&self, plan: &Plan, record: &mut RunRecord, monitor: &dyn Monitor) -> Result<()> {
+        let verified = self.verify(plan, monitor).map_err(|error| error.at("verify"))?;
+        for result in &mut record.results {
+            result.tally = verified.iter().find(|one| one.mapping == result.mapping).and_then(|one| one.tally);
+        }
+        let ratios: Vec<f64> = record.results.iter().filter_map(|result| result.tally?.ratio()).collect();
+        record.consistency = (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64);
+        Ok(())
+    }
+
+    /// Plans anew what moved since the plan; answers what to say about it.
+    fn fresh_plan(&self, plan: &Plan, monitor: &dyn Monitor) -> Option<String> {
+        let names: Vec<String> = plan.mappings.iter().map(|mapping| mapping.mapping.clone()).collect();
+        let fresh = self.plan(&names, None, monitor).ok()?;
+        Some(format!("a fresh plan was made of what the target holds now: {}", fresh.id))
+    }
+
+    /// Runs, newest first. Recognises engines that died and recovers what they left.
+    pub fn runs(&self) -> Result<Vec<RunRecord>> {
+        let Some(control) = self.known_control()? else { return Ok(Vec::new()) };
+        control.runs()?.into_iter().map(|record| Ok(self.looked_after(&control, record))).collect()
+    }
+
+    /// One run. Recognises that its engine died and recovers what it left.
+    pub fn run(&self, id: &str) -> Result<RunRecord> {
+        let control = self.known_control()?.ok_or_else(|| unknown(id))?;
+        let record = control.run(id)?.ok_or_else(|| unknown(id))?;
+        Ok(self.looked_after(&control, record))
+    }
+
+    /// A run whose targets cannot be looked at now stays open, and says why.
+    fn looked_after(&self, control: &Control, record: RunRecord) -> RunRecord {
+        let looked =
+            look_after(&self.state(), control, record.clone(), &|platform| self.connector(platform), Patience::None);
+        looked.unwrap_or_else(|error| RunRecord { note: Some(error.to_string()), ..record })
+    }
+
+    /// Follows a run to its end: `seen` is called with the record a few times a second. Answers the final record.
+    pub fn follow(&self, id: &str, seen: &mut dyn FnMut(&RunRecord)) -> Result<RunRecord> {
+        loop {
+            let record = self.run(id)?;
+            seen(&record);
+            if record.state.is_final() {
+                return Ok(record);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Asks a running engine to stop before it publishes.
     pub fn cancel_run(&self, id: &str) -> Result<()> {
-        Err(crate::Error::usage(format!("no run {id}")))
+        let record = self.run(id)?;
+        if record.state.is_final() {
+            return Err(Error::usage(format!("run {id} has ended")).advise("see how with `crm-console runs`"));
+        }
+        let control = self.state().control()?;
+        control.send(id, Command::Cancel)?;
+        control.note("asked to cancel", Some(id))
     }
+
+    fn state(&self) -> StateDir {
+        StateDir::of(&self.project.root)
+    }
+
+    /// `control.db` where there is one: looking at a project leaves no trace in it.
+    fn known_control(&self) -> Result<Option<Control>> {
+        let state = self.state();
+        if !state.path().join("control.db").exists() {
+            return Ok(None);
+        }
+        state.control().map(Some)
+    }
+
+    /// The project folder as any process can find it.
+    fn root(&self) -> Result<PathBuf> {
+        let root = &self.project.root;
+        let named = if root.as_os_str().is_empty() { std::path::Path::new(".") } else { root };
+        std::path::absolute(named).map_err(|error| Error::io("find", root, &error))
+    }
+
+    fn error_budget(&self, mapping: &str) -> Bound {
+        let mapping = self.project.mappings.iter().find(|one| one.name == mapping);
+        mapping.map_or_else(|| RunConfig::default().error_budget, |mapping| mapping.run.error_budget)
+    }
+}
+
+/// `20261123-091500-7f3ac2`, with a number behind it where there is one of that second already.
+fn new_run_folder(state: &StateDir, plan: &str) -> Result<String> {
+    let short: String = plan.chars().filter(char::is_ascii_alphanumeric).take(6).collect();
+    let base = format!("{}-{short}", chrono::Utc::now().format("%Y%m%d-%H%M%S"));
+    for number in 1..1_000 {
+        let id = if number == 1 { base.clone() } else { format!("{base}-{number}") };
+        let dir = state.run(&id);
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return private_folder(&dir).map(|()| id),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("make the folder", &dir, &error)),
+        }
+    }
+    Err(Error::platform("too many runs were started in this second").advise("try again"))
+}
+
+fn unknown(run: &str) -> Error {
+    Error::usage(format!("no run {run}")).advise("see them with `crm-console runs`")
+}
+
+fn failed(record: RunRecord, error: &Error) -> RunRecord {
+    let state = if error.kind() == Kind::Stopped { RunState::Cancelled } else { RunState::Failed };
+    RunRecord { state, ended: Some(now()), note: Some(error.to_string()), failure: Some(error.kind()), ..record }
+}
+
+/// What the targets of a run that ended early hold.
+fn published_so_far(plan: &Plan, record: &RunRecord) -> String {
+    let words: Vec<String> = plan
+        .mappings
+        .iter()
+        .map(|mapping| {
+            let published = record.results.iter().any(|one| one.mapping == mapping.mapping && one.published);
+            format!("{}: {}", mapping.to, if published { "published" } else { "as it was before" })
+        })
+        .collect();
+    words.join("; ")
+}
+
+/// What a run left to do.
+fn left_over(record: &RunRecord, reports: &[MappingReport]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for result in record.results.iter().filter(|result| result.moved > 0) {
+        notes.push(format!("{}: {} rows changed since the plan and were left alone", result.to, result.moved));
+    }
+    for report in reports.iter().filter(|report| report.links_left > 0) {
+        let to = &report.result.to;
+        notes.push(format!("{to}: {} links are empty until the next run, which knows the new ids", report.links_left));
+    }
+    notes
 }

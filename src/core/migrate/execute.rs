@@ -1,0 +1,162 @@
+//! One run: its mappings one after the other, in load order.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::mapping::{self, Executed, Shared};
+use super::report::MappingReport;
+use super::staged;
+use crate::error::{Error, Result};
+use crate::journal::{Event, MappingResult, RunLog, StateDir};
+use crate::monitor::Monitor;
+use crate::plan::ops::OpsReader;
+use crate::plan::{MappingPlan, Plan};
+use crate::platform::{Connector, ObjectVersion};
+use crate::project::{Bound, ObjectRef};
+use crate::table::Snapshot;
+
+/// A run and what it needs from the outside.
+pub(crate) struct Run<'r> {
+    /// State folder.
+    pub(crate) state: &'r StateDir,
+    /// Folder of the run.
+    pub(crate) dir: &'r Path,
+    /// What was confirmed.
+    pub(crate) plan: &'r Plan,
+    /// Opens a platform by name.
+    pub(crate) connect: &'r dyn Fn(&str) -> Result<Arc<dyn Connector>>,
+    /// A mapping's error budget.
+    pub(crate) budget: &'r dyn Fn(&str) -> Bound,
+    /// Watches.
+    pub(crate) monitor: &'r dyn Monitor,
+}
+
+/// How far a run came.
+pub(crate) struct Ended {
+    /// Mappings that ended well.
+    pub(crate) reports: Vec<MappingReport>,
+    /// All mappings that were begun, the one that failed last.
+    pub(crate) results: Vec<MappingResult>,
+    /// Why it ended early.
+    pub(crate) error: Option<Error>,
+    /// The target of the mapping that failed is not as planned any more.
+    pub(crate) moved: bool,
+}
+
+impl Run<'_> {
+    /// Executes the mappings. `seen` is told the results after each.
+    pub(crate) fn execute(&self, seen: &mut dyn FnMut(&[MappingResult]) -> Result<()>) -> Ended {
+        let mut ended = Ended { reports: Vec::new(), results: Vec::new(), error: None, moved: false };
+        if let Err(error) = self.mappings(&mut ended, seen) {
+            ended.error = Some(error);
+        }
+        ended
+    }
+
+    fn mappings(&self, ended: &mut Ended, seen: &mut dyn FnMut(&[MappingResult]) -> Result<()>) -> Result<()> {
+        let mut crosswalk = self.state.crosswalk(self.plan.env.as_deref())?;
+        let mut log = RunLog::append(self.dir)?;
+        let mut versions: HashMap<&ObjectRef, (ObjectVersion, bool)> = HashMap::new();
+        let mut batches = 0;
+        for (place, plan) in self.plan.mappings.iter().enumerate() {
+            self.monitor.check()?;
+            let start = std::time::Instant::now();
+            let connector = (self.connect)(&plan.to.platform)?;
+            let mut result =
+                MappingResult { mapping: plan.mapping.clone(), to: plan.to.to_string(), ..MappingResult::default() };
+            let mut shared = Shared {
+                crosswalk: &mut crosswalk,
+                log: &mut log,
+                published: versions.get(&plan.to),
+                batches: &mut batches,
+            };
+            let executed = mapping::execute(self, place, connector.as_ref(), &mut result, &mut shared);
+            result.millis = start.elapsed().as_millis() as u64;
+            let executed = executed.or_else(|error| {
+                // The platform knows better than the error whether anything became visible.
+                let recovered = connector.recover(&plan.to.object, self.dir).ok().flatten();
+                if !result.published && recovered.is_some_and(|recovery| recovery.published) {
+                    result.published = true;
+                    staged::apply(self.dir, &plan.mapping, &result.to, &mut crosswalk)?;
+                    log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true })?;
+                }
+                ended.moved = !result.published
+                    && connector.version(&plan.to.object).is_ok_and(|now| !fits(&plan.target_version, &now))
+                    && !versions.contains_key(&plan.to);
+                Err(error)
+            });
+            ended.results.push(result.clone());
+            seen(&ended.results)?;
+            let Executed { mut report, version } = executed?;
+            report.result.millis = result.millis;
+            let deleted = result.counts.deleted > 0;
+            ended.reports.push(report);
+            if let Some(version) = version {
+                let before = versions.get(&plan.to).is_some_and(|(_, deleted)| *deleted);
+                versions.insert(&plan.to, (version, deleted || before));
+            }
+            if !result.closes {
+                return Err(Error::data(format!("the balance of {} does not close", plan.to))
+                    .at(&plan.mapping)
+                    .advise("the target was published; compare it with the plan: `crm-console verify`, `crm-console report`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A path of the plan; relative ones start from the project.
+    pub(super) fn path(&self, path: &Path) -> PathBuf {
+        self.state.path().parent().unwrap_or_else(|| Path::new(".")).join(path)
+    }
+
+    /// The operations of a mapping.
+    pub(super) fn operations(&self, plan: &MappingPlan) -> Result<OpsReader> {
+        OpsReader::open(&self.state.plan(&self.plan.id), plan).map_err(|error| error.at(&plan.mapping))
+    }
+
+    /// The source snapshot, if it is the one that was planned from.
+    pub(super) fn source_snapshot(&self, plan: &MappingPlan) -> Result<Snapshot> {
+        let refused = |what: &str| {
+            Error::refused(format!("the snapshot of {} {what}", plan.from))
+                .at(&plan.mapping)
+                .advise("plan again: what is run is what was shown")
+        };
+        let snapshot = Snapshot::open(&self.path(&plan.source_snapshot)).map_err(|_| refused("is gone or damaged"))?;
+        if snapshot.meta().version != plan.source_version {
+            return Err(refused("is another than the one planned from"));
+        }
+        Ok(snapshot)
+    }
+}
+
+/// The version that a writer must find: the planned one, or what this run made of it before.
+pub(super) fn target_version(
+    plan: &MappingPlan,
+    connector: &dyn Connector,
+    published: Option<&(ObjectVersion, bool)>,
+) -> Result<ObjectVersion> {
+    let now = connector.version(&plan.to.object)?;
+    match published {
+        // Rows are found again by their place in the file, and places move when rows before them go.
+        Some((version, true)) if !version.hash.is_empty() => {
+            Err(Error::refused(format!("{} lost rows to an earlier mapping of this run", plan.to))
+                .at(&plan.mapping)
+                .advise("run the mappings into one file one by one: plan and migrate each alone"))
+        }
+        Some((version, _)) if fits(version, &now) => Ok(version.clone()),
+        None if fits(&plan.target_version, &now) => Ok(plan.target_version.clone()),
+        _ => Err(mapping::moved(plan)),
+    }
+}
+
+/// An object is still as it was: files by content, others by their shape (their rows are checked one by one when written).
+pub(super) fn fits(planned: &ObjectVersion, now: &ObjectVersion) -> bool {
+    if planned.exists != now.exists {
+        return false;
+    }
+    if planned.hash.is_empty() || now.hash.is_empty() {
+        return planned.identity == now.identity;
+    }
+    (planned.bytes, &planned.hash) == (now.bytes, &now.hash)
+}

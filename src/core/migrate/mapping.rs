@@ -1,0 +1,372 @@
+//! One mapping of a run: staged whole, published once.
+use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, StringChunked};
+
+use super::execute::{Run, target_version};
+use super::fault;
+use super::links::{Later, Resolver};
+use super::outcome::{Outcome, Unwritten, Why};
+use super::preimages::PreImages;
+use super::report::MappingReport;
+use super::staged::{self, Fate, Stage};
+use crate::error::{Error, Kind, Result};
+use crate::journal::{Crosswalk, Event, MappingResult, RunLog};
+use crate::monitor::Progress;
+use crate::plan::ops::{Changes, Inserts, OpsReader, PendingLink};
+use crate::plan::{MappingPlan, Operation};
+use crate::platform::{
+    ChangeBatch, ChangeKind, Connector, ObjectVersion, Published, RowResult, TargetWriter, WriteContext,
+};
+use crate::table::Snapshot;
+
+/// What the mappings before this one left.
+pub(super) struct Shared<'r> {
+    pub(super) crosswalk: &'r mut Crosswalk,
+    pub(super) log: &'r mut RunLog,
+    /// Version of this mapping's target as this run published it before, and whether rows were deleted from it.
+    pub(super) published: Option<&'r (ObjectVersion, bool)>,
+    /// Batches handed to writers so far.
+    pub(super) batches: &'r mut u64,
+}
+
+/// A mapping that was executed.
+pub(super) struct Executed {
+    pub(super) report: MappingReport,
+    /// Version of the target now; None if nothing was to be written.
+    pub(super) version: Option<ObjectVersion>,
+}
+
+/// Executes the mapping at `place` of the plan. `result` is filled in as far as it goes, also when it fails.
+pub(super) fn execute(
+    run: &Run<'_>,
+    place: usize,
+    connector: &dyn Connector,
+    result: &mut MappingResult,
+    shared: &mut Shared<'_>,
+) -> Result<Executed> {
+    let plan = &run.plan.mappings[place];
+    shared.log.write(Event::Begun { mapping: plan.mapping.clone(), to: plan.to.to_string() })?;
+    let source = run.source_snapshot(plan)?;
+    let planned = target_version(plan, connector, shared.published)?;
+    let mut outcome = Outcome::begin(plan, &run.state.plan(&run.plan.id), run.dir)?;
+    // A file whose content is as planned already is not written again, and its rows were counted by the plan.
+    let nothing = plan.counts.is_noop() && planned.exists && !planned.hash.is_empty();
+    let mut stage = Stage::create(run.dir, &plan.mapping)?;
+    let reader = run.operations(plan)?;
+    for present in reader.present() {
+        let present = present?;
+        for (key, id) in present.keys.iter().zip(&present.identities) {
+            stage.push(key, id, Fate::Present)?;
+        }
+    }
+    let mut links_left = 0;
+    let mut version = None;
+    if nothing {
+        outcome.counts.before = plan.counts.before;
+        outcome.counts.after = plan.counts.before;
+        stage.finish()?;
+        shared.log.write(Event::Nothing { mapping: plan.mapping.clone() })?;
+    } else {
+        let context = WriteContext { run_dir: run.dir.to_owned(), planned, columns: plan.write_columns() };
+        let mut writing = Writing {
+            run,
+            plan,
+            source,
+            writer: connector.write(&plan.to.object, &context)?,
+            resolver: Resolver::new(plan, &run.plan.mappings[place + 1..]),
+            crosswalk: shared.crosswalk,
+            log: shared.log,
+            batches: shared.batches,
+            outcome: &mut outcome,
+            stage: &mut stage,
+            later: Later::new()?,
+            done: 0,
+        };
+        let published = writing.write(&reader);
+        links_left = writing.resolver.left;
+        let published = published.and_then(|()| writing.publish(result));
+        result.counts = outcome.counts;
+        result.moved = outcome.moved;
+        let published = published?;
+        outcome.counts.before = published.before;
+        outcome.counts.after = published.rows;
+        version = Some(published.version);
+    }
+    result.counts = outcome.counts;
+    result.moved = outcome.moved;
+    result.published = true;
+    result.closes = result.counts.closes();
+    let causes = outcome.finish()?;
+    fault::point("before-crosswalk");
+    staged::apply(run.dir, &plan.mapping, &plan.to.to_string(), shared.crosswalk)?;
+    shared.log.write(Event::Crosswalk { mapping: plan.mapping.clone() })?;
+    fault::point("after-crosswalk");
+    let report = MappingReport {
+        mapping: plan.mapping.clone(),
+        from: plan.from.clone(),
+        planned: plan.counts,
+        result: result.clone(),
+        causes,
+        links_left,
+    };
+    Ok(Executed { report, version })
+}
+
+/// A mapping while its rows are staged.
+struct Writing<'w, 'r> {
+    run: &'w Run<'r>,
+    plan: &'w MappingPlan,
+    source: Snapshot,
+    writer: Box<dyn TargetWriter>,
+    resolver: Resolver<'w>,
+    crosswalk: &'w Crosswalk,
+    log: &'w mut RunLog,
+    batches: &'w mut u64,
+    outcome: &'w mut Outcome,
+    stage: &'w mut Stage,
+    later: Later,
+    /// Rows handed to the writer.
+    done: u64,
+}
+
+impl Writing<'_, '_> {
+    /// Hands everything to the writer; nothing is published.
+    fn write(&mut self, reader: &OpsReader) -> Result<()> {
+        self.report();
+        let mut images = PreImages::new(self.run.dir, &self.plan.mapping)?;
+        let changes = reader.changes(self.run.dir)?;
+        let mut target = None;
+        for changes in changes {
+            let target = match &target {
+                Some(target) => target,
+                None => target.insert(Snapshot::open(&self.run.path(&self.plan.target_snapshot))?),
+            };
+            self.change(changes?, &mut images, target)?;
+        }
+        images.finish()?;
+        for inserts in reader.inserts() {
+            self.insert(inserts?)?;
+        }
+        self.amend()
+    }
+
+    fn report(&self) {
+        let counts = &self.plan.counts;
+        self.run.monitor.report(Progress {
+            step: format!("writing {}", self.plan.to),
+            done: self.done,
+            total: Some(counts.inserted + counts.updated + counts.deleted + counts.marked),
+        });
+    }
+
+    /// Before a batch goes to the writer.
+    fn begin_batch(&mut self) -> Result<()> {
+        self.run.monitor.check()?;
+        *self.batches += 1;
+        fault::counted("before-batch", *self.batches);
+        Ok(())
+    }
+
+    /// After a batch.
+    fn end_batch(&mut self, rows: usize) -> Result<()> {
+        self.done += rows as u64;
+        self.report();
+        self.log.write(Event::Batch { mapping: self.plan.mapping.clone(), done: self.done })
+    }
+
+    fn change(&mut self, changes: Changes, images: &mut PreImages, target: &Snapshot) -> Result<()> {
+        self.begin_batch()?;
+        let Changes { batch, operations, sources, keys, identities, pending } = changes;
+        let rows = operations.len();
+        let resolved = self.resolver.resolve(batch.values, pending, self.crosswalk)?;
+        let kept = kept(rows, &resolved.missing);
+        let batch = ChangeBatch {
+            kinds: pick(batch.kinds, &kept),
+            ordinals: pick(batch.ordinals, &kept),
+            locators: batch.locators.map(|locators| pick(locators, &kept)),
+            expected: pick(batch.expected, &kept),
+            values: pick_rows(resolved.values, &kept)?,
+        };
+        let results = self.writer.change(&batch, self.run.monitor)?;
+        let results = self.spread(results, &kept, batch.kinds.len())?;
+        let mut lost = self.parentless(&resolved.missing, |row| (operations[row], sources[row], keys[row].clone()));
+        let mut changed: Vec<(u64, ChangeKind)> = Vec::with_capacity(rows);
+        let mut written: Vec<Option<String>> = vec![None; rows];
+        let mut handed = batch.ordinals.into_iter().zip(batch.kinds);
+        for (row, outcome) in results.into_iter().enumerate() {
+            let Some(outcome) = outcome else { continue };
+            let image = handed.next();
+            let why = match outcome {
+                RowResult::Written(identity) => {
+                    self.outcome.wrote(operations[row]);
+                    changed.extend(image);
+                    if operations[row] == Operation::Delete
+                        && let Some(gone) = identities[row].as_deref().or(keys[row].as_deref())
+                    {
+                        self.stage.push("", gone, Fate::Deleted)?;
+                    }
+                    written[row] = identity;
+                    continue;
+                }
+                RowResult::Moved => Why::Moved,
+                RowResult::Refused(words) => Why::Refused(words),
+            };
+            lost.push((operations[row], Unwritten { source: sources[row], key: keys[row].clone(), why }));
+        }
+        images.keep(target, &changed)?;
+        self.outcome.lost(&self.source, lost)?;
+        self.wait_for(&resolved.here, &written)?;
+        self.end_batch(rows)
+    }
+
+    fn insert(&mut self, inserts: Inserts) -> Result<()> {
+        self.begin_batch()?;
+        let Inserts { sources, keys, values, pending } = inserts;
+        let rows = keys.len();
+        let resolved = self.resolver.resolve(values, pending, self.crosswalk)?;
+        let kept = kept(rows, &resolved.missing);
+        let values = pick_rows(resolved.values, &kept)?;
+        let results = self.writer.insert(&values, self.run.monitor)?;
+        let results = self.spread(results, &kept, values.height())?;
+        let mut lost =
+            self.parentless(&resolved.missing, |row| (Operation::Insert, Some(sources[row]), Some(keys[row].clone())));
+        let mut written: Vec<Option<String>> = vec![None; rows];
+        for (row, outcome) in results.into_iter().enumerate() {
+            let Some(outcome) = outcome else { continue };
+            let why = match outcome {
+                RowResult::Written(identity) => {
+                    self.outcome.wrote(Operation::Insert);
+                    // Without an identity of the platform's own the record's key is its id.
+                    let id = self.plan.identity.as_ref().and(identity.as_deref()).unwrap_or(&keys[row]);
+                    self.stage.push(&keys[row], id, Fate::Inserted)?;
+                    written[row] = identity;
+                    continue;
+                }
+                RowResult::Moved => Why::Moved,
+                RowResult::Refused(words) => Why::Refused(words),
+            };
+            let row = Unwritten { source: Some(sources[row]), key: Some(keys[row].clone()), why };
+            lost.push((Operation::Insert, row));
+        }
+        self.outcome.lost(&self.source, lost)?;
+        self.wait_for(&resolved.here, &written)?;
+        self.end_batch(rows)
+    }
+
+    /// Notes links of written rows to rows of the same mapping.
+    fn wait_for(&mut self, here: &[PendingLink], written: &[Option<String>]) -> Result<()> {
+        here.iter().try_for_each(|cell| match &written[cell.row] {
+            Some(identity) => self.later.push(identity, cell),
+            None => Ok(()),
+        })
+    }
+
+    /// The second pass: links within the mapping, now that all its rows have their ids.
+    fn amend(&mut self) -> Result<()> {
+        if self.later.is_empty() {
+            return Ok(());
+        }
+        self.stage.finish()?;
+        let mut parents = self.later.parents()?;
+        staged::inserted_ids(self.run.dir, &self.plan.mapping, &mut parents)?;
+        let (writer, plan, resolver) = (&mut self.writer, self.plan, &mut self.resolver);
+        let monitor = self.run.monitor;
+        self.later.amends(&parents, |link, rows, ids| {
+            monitor.check()?;
+            resolver.left += ids.iter().filter(|id| id.is_none()).count() as u64;
+            let (rows, ids): (Vec<String>, Vec<String>) =
+                rows.iter().zip(ids).filter_map(|(row, id)| Some((row.clone(), id?))).unzip();
+            resolver.left += 0;
+            let column = plan.links[link].column.as_str();
+            let values = StringChunked::from_iter_values(column.into(), ids.iter());
+            let frame = DataFrame::new(rows.len(), vec![values.into_column()])?;
+            for outcome in writer.amend(&rows, &frame)? {
+                resolver.left += u64::from(!matches!(outcome, RowResult::Written(_)));
+            }
+            Ok(())
+        })
+    }
+
+    /// Checks the error budget, promises, publishes.
+    fn publish(self, result: &mut MappingResult) -> Result<Published> {
+        let Self { run, plan, writer, log, outcome, stage, .. } = self;
+        let counts = outcome.counts;
+        let budget = (run.budget)(&plan.mapping).of(counts.read);
+        if counts.rejected > budget {
+            return Err(Error::data(format!(
+                "{} of {} rows were rejected, the error budget is {budget}; nothing was published",
+                counts.rejected, counts.read
+            ))
+            .at(&plan.mapping)
+            .advise("see why with `crm-console rejects`; mend the mapping or raise [run] error_budget"));
+        }
+        run.monitor.check()?;
+        stage.finish()?;
+        fault::point("before-intent");
+        log.write(Event::Intent { mapping: plan.mapping.clone(), to: plan.to.to_string(), counts })?;
+        fault::point("before-publish");
+        let published = writer.publish(run.monitor)?;
+        fault::point("after-publish");
+        result.published = true;
+        log.write(Event::Published { mapping: plan.mapping.clone(), published: published.clone() })?;
+        Ok(published)
+    }
+
+    /// Results by row of the whole batch; None for rows that did not go to the writer.
+    fn spread(&self, results: Vec<RowResult>, kept: &[bool], handed: usize) -> Result<Vec<Option<RowResult>>> {
+        if results.len() != handed {
+            let said = results.len();
+            return Err(Error::platform(format!("the platform answered for {said} of {handed} rows"))
+                .at(&self.plan.to)
+                .advise("nothing was published; this is a fault of the connector"));
+        }
+        let mut results = results.into_iter();
+        Ok(kept.iter().map(|kept| if *kept { results.next() } else { None }).collect())
+    }
+
+    /// Rows whose parent is missing, each once.
+    fn parentless(
+        &self,
+        missing: &[PendingLink],
+        row: impl Fn(usize) -> (Operation, Option<u64>, Option<String>),
+    ) -> Vec<(Operation, Unwritten)> {
+        let mut lost: Vec<(Operation, Unwritten)> = Vec::new();
+        let mut last = None;
+        for cell in missing {
+            if last.replace(cell.row) == Some(cell.row) {
+                continue;
+            }
+            let (operation, source, key) = row(cell.row);
+            let link = &self.plan.links[cell.link];
+            let why = Why::Parent { field: link.column.clone(), mapping: link.mapping.clone() };
+            lost.push((operation, Unwritten { source, key, why }));
+        }
+        lost
+    }
+}
+
+/// Rows that go to the writer: all but those whose parent is missing.
+fn kept(rows: usize, missing: &[PendingLink]) -> Vec<bool> {
+    let mut kept = vec![true; rows];
+    for cell in missing {
+        kept[cell.row] = false;
+    }
+    kept
+}
+
+fn pick<T>(items: Vec<T>, kept: &[bool]) -> Vec<T> {
+    items.into_iter().zip(kept).filter_map(|(item, kept)| kept.then_some(item)).collect()
+}
+
+fn pick_rows(frame: DataFrame, kept: &[bool]) -> Result<DataFrame> {
+    if kept.iter().all(|kept| *kept) {
+        return Ok(frame);
+    }
+    Ok(frame.filter(&BooleanChunked::from_iter_values("kept".into(), kept.iter().copied()))?)
+}
+
+/// The error that says that a target moved since the plan.
+pub(super) fn moved(plan: &MappingPlan) -> Error {
+    Error::new(Kind::Refused, format!("{} changed since the plan; nothing was written to it", plan.to))
+        .at(&plan.mapping)
+        .advise("plan again, look at what is different, and confirm that plan")
+}
