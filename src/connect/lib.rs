@@ -4,7 +4,10 @@ use crm_core::platform::Registry;
 #[cfg(test)]
 mod contract;
 pub mod csv;
+#[cfg(feature = "excel")]
+pub mod excel;
 pub mod files;
+mod guess;
 mod intent;
 pub mod ndjson;
 pub mod parquet;
@@ -13,6 +16,7 @@ mod publish;
 pub mod sqlite;
 
 pub use csv::{Sniffed, sniff};
+pub use guess::connector_for_file;
 
 /// All kinds this build has.
 pub fn registry() -> Registry {
@@ -22,6 +26,8 @@ pub fn registry() -> Registry {
     registry.add("parquet", "Parquet files in a folder; columns keep their types", parquet::ParquetConnector::open);
     registry.add("ndjson", "JSON files, one object a line; read only", ndjson::JsonConnector::open);
     registry.add("json", "JSON files holding an array of objects; read only", ndjson::JsonConnector::open_json);
+    #[cfg(feature = "excel")]
+    registry.add("excel", "workbooks (xlsx, xls, ods); sheets are objects; read only", excel::ExcelConnector::open);
     #[cfg(feature = "sqlite")]
     registry.add("sqlite", "a SQLite database file (path); tables and views", sqlite::Sqlite::open);
     registry

@@ -280,10 +280,13 @@ const COMMON: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// proper table: three columns or more, nearly all lines alike. Else the common one with the most lines alike.
 fn plausible_delimiter(text: &[u8], found: Option<u8>) -> u8 {
     if let Some(found) = found.filter(u8::is_ascii) {
-        if COMMON.contains(&found) {
-            return found;
-        }
         let (alike, width) = regularity(text, found);
+        let perfect = |delimiter: &u8| matches!(regularity(text, *delimiter), (alike, 2..) if alike >= 1.0);
+        if COMMON.contains(&found) {
+            // Few rows of rich text mislead the statistics; a reading in which every line fits does not lie.
+            let better = if alike < 0.9 || width < 2 { COMMON.into_iter().find(perfect) } else { None };
+            return better.unwrap_or(found);
+        }
         if width >= 3 && alike >= 0.95 {
             return found;
         }
