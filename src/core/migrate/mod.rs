@@ -21,3 +21,6 @@ pub(crate) use monitor::RunMonitor;
 pub(crate) use process::{engine_program, spawn_engine};
 pub(crate) use report::write_whole;
 pub use report::{MappingReport, RunReport};
+
+#[cfg(test)]
+mod tests;
