@@ -14,7 +14,7 @@ use crate::platform::{
 pub(crate) type Cells = Vec<Option<String>>;
 
 /// One object named `rows`, whatever name is asked for.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Cells>,
@@ -25,9 +25,14 @@ pub(crate) struct Table {
     pub(crate) batch: Option<usize>,
     /// Fails behind that many rows.
     pub(crate) fails_at: Option<usize>,
+    /// Cannot hold NULL.
+    pub(crate) no_null: bool,
+    /// Rows in reverse from the second reading on.
+    pub(crate) shuffles: bool,
     /// Another content at each look.
     pub(crate) restless: bool,
     pub(crate) looks: AtomicUsize,
+    pub(crate) readings: AtomicUsize,
 }
 
 impl Table {
@@ -73,7 +78,7 @@ impl Connector for Table {
         Ok(Schema { columns: columns.collect() })
     }
     fn capabilities(&self, _: &str) -> Result<Capabilities> {
-        Ok(Capabilities::default())
+        Ok(Capabilities { null: !self.no_null, ..Capabilities::default() })
     }
     fn version(&self, _: &str) -> Result<ObjectVersion> {
         let look = self.looks.fetch_add(1, Ordering::Relaxed);
@@ -82,9 +87,13 @@ impl Connector for Table {
     }
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Box<dyn RecordReader>> {
         let rows = options.limit.map_or(self.rows.len(), |limit| self.rows.len().min(limit as usize));
+        let mut rows = self.rows[..rows].to_vec();
+        if self.shuffles && self.readings.fetch_add(1, Ordering::Relaxed) > 0 {
+            rows.reverse();
+        }
         Ok(Box::new(Reader {
             schema: self.schema(source)?,
-            rows: self.rows[..rows].to_vec(),
+            rows,
             at: 0,
             batch: self.batch.unwrap_or(options.batch_rows),
             rejects: self.rejects.clone(),
