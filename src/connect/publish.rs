@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crm_core::error::{Error, Result};
+use crm_core::migrate::fault;
 use crm_core::platform::{ObjectVersion, Recovery};
 
 use crate::files::{file_version, identity, modified_ms};
@@ -209,6 +210,7 @@ impl Staged {
     pub(crate) fn publish(mut self, planned: &ObjectVersion) -> Result<ObjectVersion> {
         self.seal()?;
         let mut intent = self.promise(planned)?;
+        fault::point("after-intent");
         if let Err(error) = check_planned(&self.target, planned) {
             intent.state = State::Undone;
             intent::write(&self.intent, &intent)?;
@@ -251,6 +253,7 @@ impl Staged {
         std::fs::rename(&self.temp, &self.target)
             .map_err(|error| Error::io("put the new content in place of", &self.target, &error))?;
         self.published = true;
+        fault::point("after-rename");
         sync_folder(folder(&self.target)).map_err(|error| Error::io("sync the folder of", &self.target, &error))
     }
 }

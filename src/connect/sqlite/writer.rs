@@ -5,6 +5,7 @@ use polars::prelude::{DataFrame, StringChunked};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use crm_core::error::{Error, Result};
+use crm_core::migrate::fault;
 use crm_core::monitor::Monitor;
 use crm_core::platform::{ChangeBatch, ChangeKind, Published, RowResult, TargetWriter, WriteContext};
 use crm_core::table::hash::cells_hash;
@@ -486,7 +487,9 @@ impl TargetWriter for SqliteWriter {
         monitor.check()?;
         self.in_transaction()?;
         self.promise()?;
+        fault::point("before-commit");
         self.commit()?;
+        fault::point("after-commit");
         let connection = self.connection.take().expect("the connection was there to commit");
         self.promise.state = State::Done;
         // The commit stands whatever happens to this note; without it, recovery reads the proof off the rows.

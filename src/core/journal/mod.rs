@@ -9,7 +9,7 @@ mod who;
 
 pub use control::{Audit, Command, Control};
 pub use crosswalk::Crosswalk;
-pub use rejects::{RejectWriter, read_rejects, rejects_file};
+pub use rejects::{RejectWriter, read_rejects, rejects_file, rejects_files};
 pub use run_log::{Event, RunLog};
 pub use state::StateDir;
 pub use who::{now, who};

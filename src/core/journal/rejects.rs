@@ -11,6 +11,23 @@ pub fn rejects_file(folder: &Path, mapping: &str) -> PathBuf {
     folder.join(format!("{mapping}.rejects.ndjson"))
 }
 
+/// The files of one mapping's rejects, or of all mappings by name, in the folder of a plan or a run.
+pub fn rejects_files(folder: &Path, mapping: Option<&str>) -> Result<Vec<PathBuf>> {
+    if let Some(mapping) = mapping {
+        return Ok(vec![rejects_file(folder, mapping)]);
+    }
+    let fail = |error: std::io::Error| Error::io("read the folder", folder, &error);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.to_str().is_some_and(|path| path.ends_with(".rejects.ndjson")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Writes rejects, numbered from 1.
 pub struct RejectWriter {
     path: PathBuf,
@@ -89,6 +106,10 @@ mod tests {
         assert_eq!(writer.finish().unwrap(), 2);
         let back: Vec<Reject> = read_rejects(&path).unwrap().collect::<Result<_>>().unwrap();
         assert_eq!(back[1], Reject { n: 2, ..reject });
+        RejectWriter::create(&rejects_file(dir.path(), "accounts")).unwrap().finish().unwrap();
+        let files = |mapping| rejects_files(dir.path(), mapping).unwrap();
+        assert_eq!(files(None), [rejects_file(dir.path(), "accounts"), path.clone()]);
+        assert_eq!(files(Some("contacts")), [path.clone()]);
         std::fs::write(&path, "{\"n\": 1\n").unwrap();
         assert!(read_rejects(&path).unwrap().next().unwrap().is_err());
     }

@@ -1,7 +1,7 @@
 //! Making, storing and looking into plans.
 use super::Workspace;
 use crate::error::Result;
-use crate::journal::Reject;
+use crate::journal::{Reject, read_rejects, rejects_files};
 use crate::monitor::Monitor;
 use crate::plan::{Operation, Plan};
 
@@ -64,8 +64,13 @@ impl Workspace {
     }
     /// Rejects and held rows of a plan (`plan.id`) or a run (`run.id`).
     pub fn rejects(&self, plan_or_run: &str, mapping: Option<&str>) -> Result<Vec<Reject>> {
-        let _ = (plan_or_run, mapping);
-        Ok(Vec::new())
+        let mut rejects = Vec::new();
+        for file in rejects_files(&self.journal_folder(plan_or_run)?, mapping)? {
+            for reject in read_rejects(&file)? {
+                rejects.push(reject?);
+            }
+        }
+        Ok(rejects)
     }
     /// Reads the targets back against a plan's expected image: the results with tallies.
     pub fn verify(&self, plan: &Plan, monitor: &dyn Monitor) -> Result<Vec<crate::journal::MappingResult>> {

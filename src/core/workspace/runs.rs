@@ -243,6 +243,16 @@ impl Workspace {
         control.note("asked to cancel", Some(id))
     }
 
+    /// Folder of a run, or of a plan, by id.
+    pub(super) fn journal_folder(&self, id: &str) -> Result<PathBuf> {
+        let named = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let folders = [self.state().run(id), self.state().plan(id)];
+        folders
+            .into_iter()
+            .find(|folder| named && folder.is_dir())
+            .ok_or_else(|| Error::usage(format!("no run or plan {id}")).advise("see the runs with `crm-console runs`"))
+    }
+
     fn state(&self) -> StateDir {
         StateDir::of(&self.project.root)
     }
