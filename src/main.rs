@@ -1,2 +1,10 @@
-//! crm-console
-fn main() {}
+//! crm-console: arguments → screen or headless command; errors → exit codes.
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    cli::main(cli::Arguments::parse())
+}

@@ -54,6 +54,15 @@ impl Control {
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self { connection: open_store(path, &MIGRATIONS)? })
     }
+    /// Fails unless the store is whole.
+    pub fn check(&self) -> Result<()> {
+        let answer: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if answer == "ok" {
+            return Ok(());
+        }
+        Err(crate::Error::platform(format!("control.db is damaged: {answer}"))
+            .advise("no run is going on in it any more; move it aside, the targets are not touched by that"))
+    }
     /// Adds a run.
     pub fn add_run(&self, record: &RunRecord) -> Result<()> {
         self.write(record, "INSERT")

@@ -48,6 +48,23 @@ impl StateDir {
     pub fn locks(&self) -> PathBuf {
         self.path.join("locks")
     }
+    /// Looks the folder over: that nobody else can read it and that its stores are whole. Answers what there is, in words.
+    pub fn health(&self) -> Result<String> {
+        let metadata = match std::fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok("not made yet".into()),
+            Err(error) => return Err(Error::io("look at", &self.path, &error)),
+        };
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(Error::platform(format!("{} can be read by others (mode {mode:o})", self.path.display()))
+                .advise("it holds customer data: chmod 700 it"));
+        }
+        let control = self.control()?;
+        control.check()?;
+        let (runs, open) = (control.runs()?.len(), control.open_runs()?.len());
+        Ok(format!("{runs} runs, {open} at work, control.db is whole"))
+    }
     /// Opens `control.db`, made on first use.
     pub fn control(&self) -> Result<Control> {
         self.make()?;

@@ -1,0 +1,239 @@
+//! The command line, as `--help`, the man page and the completions show it.
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Move CRM data from an old CRM to a new one, see every change before it happens, and prove that it arrived.
+///
+/// Without a command the screen opens on the project in the current folder; with two files it opens a suggested mapping
+/// between them.
+#[derive(Debug, Parser)]
+#[command(name = "crm-console", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) screen: ScreenArgs,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Project folder.
+    #[arg(short = 'C', long = "project", value_name = "DIR", global = true, default_value = ".")]
+    pub(crate) project: PathBuf,
+    /// Environment of the project, such as sandbox.
+    #[arg(long, global = true, env = "CRM_CONSOLE_ENV", value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Machine-readable output on stdout; the value is the version of the format.
+    #[arg(long, global = true, value_name = "VERSION", num_args = 0..=1, require_equals = true, default_missing_value = "1",
+          value_parser = clap::value_parser!(u32).range(1..=1))]
+    pub(crate) json: Option<u32>,
+    /// How progress is told on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = ProgressStyle::Auto, value_name = "STYLE")]
+    pub(crate) progress: ProgressStyle,
+    /// Plain lines only: no colour, no moving progress line.
+    #[arg(long, global = true)]
+    pub(crate) plain: bool,
+}
+
+/// How progress is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// One moving line on a terminal, a line every few seconds elsewhere.
+    Auto,
+    /// JSON lines.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// Settings of the screen.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ScreenArgs {
+    /// Draw with ASCII only.
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Colours for a light or a dark terminal.
+    #[arg(long, value_enum)]
+    pub(crate) theme: Option<ThemeName>,
+    /// Let the mouse be the console's instead of the terminal's.
+    #[arg(long)]
+    pub(crate) mouse: bool,
+}
+
+/// Theme of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ThemeName {
+    /// For light backgrounds.
+    Light,
+    /// For dark backgrounds.
+    Dark,
+    /// Bold, underline and reverse only.
+    Mono,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tell a text file's dialect, encoding and header.
+    Sniff {
+        /// A csv or other delimited file.
+        file: PathBuf,
+    },
+    /// Show rows as they are read.
+    Show {
+        /// A file, or PLATFORM:OBJECT.
+        object: String,
+        /// Rows A to B, counted from 1, both included: 1..20, 500.., ..10.
+        #[arg(long, default_value = "..20", value_name = "A..B")]
+        rows: String,
+        /// Only these columns, separated by commas.
+        #[arg(long, value_delimiter = ',', value_name = "C,...")]
+        columns: Vec<String>,
+    },
+    /// Describe every column: fill, types, patterns, top values, warnings.
+    Profile {
+        /// A file, or PLATFORM:OBJECT.
+        object: String,
+    },
+    /// Try one cleaning rule on one column.
+    Try {
+        /// Rule with its setting: trim, max_length=80, date=%d/%m/%Y.
+        rule: String,
+        /// A file, or PLATFORM:OBJECT.
+        object: String,
+        /// Column; the first one if left out.
+        #[arg(long)]
+        column: Option<String>,
+    },
+    /// Compare two tables by key. Exit code 1 when they differ.
+    Diff {
+        /// The old table: a file, or PLATFORM:OBJECT.
+        old: String,
+        /// The new table.
+        new: String,
+        /// Key columns, separated by commas.
+        #[arg(long, value_delimiter = ',', required = true, value_name = "K,...")]
+        key: Vec<String>,
+        /// Counts only.
+        #[arg(long)]
+        summary: bool,
+        /// Show at most that many differing rows (all are counted).
+        #[arg(long, value_name = "N")]
+        max_diffs: Option<u64>,
+        /// Stream one JSON object a difference.
+        #[arg(long)]
+        jsonl: bool,
+    },
+    /// Check the project: every mapping, column, expression and value map.
+    Check,
+    /// Show rows of a mapping before and after cleaning, with counts by rule and reason.
+    Preview {
+        #[command(flatten)]
+        which: Which,
+        /// Only rows that fail (in FIELD, if given).
+        #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "")]
+        failing: Option<String>,
+    },
+    /// Make a plan: what a run would insert, update, delete, reject. Exit code 1 when it has changes.
+    Plan {
+        #[command(flatten)]
+        which: Which,
+        /// Also write the plan to this file, for `migrate --plan`.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Run a plan that was shown.
+    Migrate {
+        #[command(flatten)]
+        which: Which,
+        /// The plan: a file from `plan --out`, or its id.
+        #[arg(long, value_name = "FILE|ID")]
+        plan: Option<String>,
+        /// The target's name as the plan gives it.
+        #[arg(long, value_name = "TARGET")]
+        confirm: Option<String>,
+        /// Print the run's id and return; the engine goes on by itself.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Read the targets back and compare with what the plan expects. Exit code 1 when they differ.
+    Verify {
+        /// Plan or run; the newest run if left out.
+        id: Option<String>,
+    },
+    /// Rows that could not be carried over.
+    Rejects {
+        #[command(subcommand)]
+        action: RejectsAction,
+    },
+    /// List runs, newest first.
+    Runs,
+    /// Ask a run to stop before it publishes.
+    Cancel {
+        /// Run id.
+        run: String,
+    },
+    /// Check the installation, the project, its platforms and its state folder.
+    Doctor,
+    /// Print completions for a shell.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+    /// The engine process of one run; started by the screen and by `migrate`.
+    #[command(hide = true)]
+    Engine {
+        /// Run id.
+        #[arg(long)]
+        run: String,
+    },
+}
+
+/// Which part of a project.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Which {
+    /// Mappings; all if left out.
+    #[arg(value_name = "MAPPING")]
+    pub(crate) mappings: Vec<String>,
+    /// Only the first N source rows.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RejectsAction {
+    /// Causes with their counts.
+    List {
+        /// Plan or run; the newest run if left out.
+        id: Option<String>,
+    },
+    /// One reject, whole.
+    Show {
+        /// Mapping.
+        mapping: String,
+        /// Its number in `rejects list --json` or the export.
+        n: u64,
+        /// Plan or run; the newest run if left out.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// The raw rows as CSV that can be loaded again, with the reasons beside.
+    Export {
+        /// Mapping.
+        mapping: String,
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Plan or run; the newest run if left out.
+        #[arg(long)]
+        id: Option<String>,
+        /// For people and spreadsheets: neutralise cells that a spreadsheet would run as a formula.
+        #[arg(long)]
+        safe: bool,
+    },
+}

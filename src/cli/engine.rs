@@ -1,0 +1,23 @@
+//! The engine process: one run in a session of its own, without a terminal.
+use crm_core::journal::RunState;
+use crm_core::monitor::CancelFlag;
+use crm_core::{Error, Result};
+
+use super::args::Common;
+
+/// `engine --run ID`.
+pub(crate) fn run(common: &Common, run: &str) -> Result<u8> {
+    // Fails only where this process leads a session already, which is what is wanted.
+    let _ = rustix::process::setsid();
+    let cancel = CancelFlag::default();
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, cancel.shared())
+            .map_err(|error| Error::platform(format!("cannot listen for signals: {error}")))?;
+    }
+    let record = super::open(common)?.execute_run(run, &cancel)?;
+    Ok(match record.state {
+        RunState::Done => 0,
+        RunState::Cancelled => crm_core::Kind::Stopped.exit_code(),
+        _ => crm_core::Kind::Data.exit_code(),
+    })
+}

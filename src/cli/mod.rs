@@ -1,0 +1,65 @@
+//! Headless commands, one file a family, and the way to the screen.
+mod args;
+mod engine;
+mod files;
+mod object;
+mod output;
+mod project;
+mod rejects;
+mod runs;
+mod screen;
+mod tools;
+
+use std::process::ExitCode;
+
+pub(crate) use args::Arguments;
+use args::{Command, Common};
+use crm_core::Result;
+use crm_core::workspace::Workspace;
+use output::Output;
+
+/// Exit code of a command that found differences.
+const DIFFERENCES: u8 = 1;
+
+/// Runs what the arguments ask for.
+pub(crate) fn main(arguments: Arguments) -> ExitCode {
+    let mut output = Output::new(&arguments.common);
+    let answer = run(arguments, &mut output);
+    ExitCode::from(output.finish(answer))
+}
+
+fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
+    let common = arguments.common;
+    let Some(command) = arguments.command else {
+        return screen::open_project(&common, &arguments.screen);
+    };
+    match command {
+        Command::Sniff { file } => files::sniff(&file, out),
+        Command::Show { object, rows, columns } => files::show(&common, &object, &rows, &columns, out),
+        Command::Profile { object } => files::profile(&common, &object, out),
+        Command::Try { rule, object, column } => files::try_rule(&common, &rule, &object, column.as_deref(), out),
+        Command::Diff { old, new, key, summary, max_diffs, jsonl } => {
+            let options = files::DiffOptions { summary, max_diffs, jsonl };
+            files::diff(&common, [&old, &new], &key, &options, out)
+        }
+        Command::Check => project::check(&common, out),
+        Command::Preview { which, failing } => project::preview(&common, &which, failing.as_deref(), out),
+        Command::Plan { which, out: file } => project::plan(&common, &which, file.as_deref(), out),
+        Command::Migrate { which, plan, confirm, detach } => {
+            runs::migrate(&common, &which, plan.as_deref(), confirm.as_deref(), detach, out)
+        }
+        Command::Verify { id } => runs::verify(&common, id.as_deref(), out),
+        Command::Rejects { action } => rejects::run(&common, &action, out),
+        Command::Runs => runs::list(&common, out),
+        Command::Cancel { run } => runs::cancel(&common, &run, out),
+        Command::Doctor => tools::doctor(&common, out),
+        Command::Completions { shell } => tools::completions(shell, out),
+        Command::Man => tools::man(out),
+        Command::Engine { run } => engine::run(&common, &run),
+    }
+}
+
+/// Opens the project that the arguments name.
+fn open(common: &Common) -> Result<Workspace> {
+    Workspace::open(&common.project, common.env.as_deref(), crm_connect::registry())
+}

@@ -1,0 +1,254 @@
+//! Commands that run a plan and look at runs.
+use crm_core::journal::{MappingResult, RunRecord, RunState};
+use crm_core::monitor::Monitor;
+use crm_core::plan::Plan;
+use crm_core::score;
+use crm_core::table::text::sanitize;
+use crm_core::workspace::Workspace;
+use crm_core::{Error, Kind, Result};
+use serde_json::json;
+
+use super::DIFFERENCES;
+use super::args::{Common, Which};
+use super::output::{Output, group};
+use super::project::print_plan;
+
+/// A plan by file or id. A file is only the key: what is run are the stored operations with that id.
+fn load_plan(workspace: &Workspace, text: &str) -> Result<Plan> {
+    let path = std::path::Path::new(text);
+    if !path.exists() {
+        return workspace.load_plan(text);
+    }
+    let content = std::fs::read(path).map_err(|error| Error::io("read", path, &error))?;
+    let named: Plan = serde_json::from_slice(&content).map_err(|error| {
+        Error::usage("this is not a plan")
+            .at(format!("{text} line {}", error.line()))
+            .advise("make one with `crm-console plan --out FILE`")
+    })?;
+    let stored = workspace.load_plan(&named.id)?;
+    if stored == named {
+        return Ok(stored);
+    }
+    Err(Error::refused(format!("the plan in {text} is not the one that was stored as {}", named.id))
+        .advise("it was edited or comes from another project; make a new one with `crm-console plan --out FILE`"))
+}
+
+/// `migrate`.
+pub(crate) fn migrate(
+    common: &Common,
+    which: &Which,
+    plan: Option<&str>,
+    confirm: Option<&str>,
+    detach: bool,
+    out: &mut Output,
+) -> Result<u8> {
+    let workspace = super::open(common)?;
+    let Some(plan) = plan else {
+        // Nothing is written before a plan was shown: show it, say how to go on, write nothing.
+        let monitor = out.monitor()?;
+        let plan = workspace.plan(&which.mappings, which.limit, &monitor)?;
+        monitor.done();
+        if out.is_json() {
+            out.json(&plan)?;
+        } else {
+            print_plan(&plan, out)?;
+        }
+        return Err(Error::refused("nothing written: this plan was not confirmed")
+            .advise(format!("to run it: crm-console migrate --plan {} --confirm {}", plan.id, plan.confirm)));
+    };
+    let plan = load_plan(&workspace, plan)?;
+    let Some(confirm) = confirm else {
+        return Err(Error::refused("nothing written: this plan was not confirmed")
+            .advise(format!("add --confirm {}", plan.confirm)));
+    };
+    let id = workspace.start_run(&plan, confirm)?;
+    if detach {
+        if out.is_json() {
+            out.json(&json!({"run": id}))?;
+        } else {
+            out.line(format!("run {id} goes on by itself; follow it with: crm-console runs"))?;
+        }
+        return Ok(0);
+    }
+    let monitor = out.monitor()?;
+    let mut asked = false;
+    let record = workspace.follow(&id, &mut |record| {
+        monitor.report(record.progress.clone());
+        if monitor.cancelled() && !asked {
+            asked = true;
+            let _ = workspace.cancel_run(&id);
+        }
+    })?;
+    monitor.done();
+    print_run(&record, out)?;
+    Ok(exit_code(&record))
+}
+
+/// What a run's end means for a script.
+fn exit_code(record: &RunRecord) -> u8 {
+    match record.state {
+        RunState::Done => 0,
+        RunState::Cancelled => Kind::Stopped.exit_code(),
+        _ => record.failure.unwrap_or(Kind::Platform).exit_code(),
+    }
+}
+
+/// A run for people or machines.
+fn print_run(record: &RunRecord, out: &mut Output) -> Result<()> {
+    if out.is_json() {
+        return out.json(record);
+    }
+    out.line(format!(
+        "run {} {}  plan {}{}",
+        record.id,
+        record.state.word(),
+        record.plan,
+        record.env.as_ref().map(|env| format!("  env {}", env.to_uppercase())).unwrap_or_default()
+    ))?;
+    print_results(&record.results, out)?;
+    if let Some(note) = &record.note {
+        for line in note.lines() {
+            out.line(sanitize(line))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_results(results: &[MappingResult], out: &mut Output) -> Result<()> {
+    for result in results {
+        let counts = &result.counts;
+        out.line(format!(
+            "  {}: read {} = {} inserted + {} updated + {} unchanged + {} filtered + {} merged + {} held + {} rejected",
+            result.mapping,
+            group(counts.read),
+            group(counts.inserted),
+            group(counts.updated),
+            group(counts.unchanged),
+            group(counts.filtered),
+            group(counts.merged),
+            group(counts.held),
+            group(counts.rejected)
+        ))?;
+        out.line(format!(
+            "    {}: {} before + {} inserted - {} deleted = {} after; {}{}",
+            sanitize(&result.to),
+            group(counts.before),
+            group(counts.inserted),
+            group(counts.deleted),
+            group(counts.after),
+            if result.closes { "closes" } else { "DOES NOT CLOSE" },
+            if result.published { "" } else { "; not published, the target is as it was" },
+        ))?;
+        if result.moved > 0 {
+            out.line(format!("    {} rows moved since the plan and were left alone", group(result.moved)))?;
+        }
+        if let Some(tally) = result.tally {
+            out.line(format!(
+                "    consistency {}  ({} equal, {} different, {} missing, {} extra)",
+                score::percent(tally.ratio()),
+                group(tally.equal),
+                group(tally.different),
+                group(tally.missing),
+                group(tally.extra)
+            ))?;
+        }
+    }
+    let tallies: Vec<_> = results.iter().filter_map(|result| result.tally).collect();
+    if !tallies.is_empty() {
+        let score = score::Consistency::of(&tallies);
+        out.line(format!("consistency {}", score.text()))?;
+    }
+    Ok(())
+}
+
+/// The run or plan that a command names; the newest run if it names none.
+pub(crate) fn newest_or(workspace: &Workspace, id: Option<&str>) -> Result<String> {
+    match id {
+        Some(id) => Ok(id.to_owned()),
+        None => workspace.runs()?.first().map(|run| run.id.clone()).ok_or_else(|| {
+            Error::usage("this project has no run yet")
+                .advise("name a plan, or run one: crm-console plan --out plan.json")
+        }),
+    }
+}
+
+/// `verify`.
+pub(crate) fn verify(common: &Common, id: Option<&str>, out: &mut Output) -> Result<u8> {
+    let workspace = super::open(common)?;
+    let id = newest_or(&workspace, id)?;
+    let plan = match workspace.run(&id) {
+        Ok(run) => workspace.load_plan(&run.plan)?,
+        Err(_) => load_plan(&workspace, &id)?,
+    };
+    let monitor = out.monitor()?;
+    let results = workspace.verify(&plan, &monitor)?;
+    monitor.done();
+    let tallies: Vec<_> = results.iter().filter_map(|result| result.tally).collect();
+    let score = score::Consistency::of(&tallies);
+    if out.is_json() {
+        out.json(&json!({"plan": plan.id, "consistency": score.mean, "sources": score.sources,
+            "micro": score.micro, "results": results}))?;
+    } else {
+        for result in &results {
+            if let Some(tally) = result.tally {
+                out.line(format!(
+                    "{}: {}  {} equal, {} different, {} missing, {} extra",
+                    result.mapping,
+                    score::percent(tally.ratio()),
+                    group(tally.equal),
+                    group(tally.different),
+                    group(tally.missing),
+                    group(tally.extra)
+                ))?;
+            }
+        }
+        out.line(format!("consistency {}", score.text()))?;
+    }
+    let equal = tallies.iter().all(|tally| tally.equal == tally.union());
+    Ok(if equal { 0 } else { DIFFERENCES })
+}
+
+/// `runs`.
+pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
+    let workspace = super::open(common)?;
+    let runs = workspace.runs()?;
+    if out.is_json() {
+        runs.iter().try_for_each(|run| out.json(run))?;
+        return Ok(0);
+    }
+    let rows: Vec<Vec<String>> = runs
+        .iter()
+        .map(|run| {
+            let sum = |pick: fn(&MappingResult) -> u64| group(run.results.iter().map(pick).sum());
+            vec![
+                run.id.clone(),
+                run.state.word().to_owned(),
+                run.plan.clone(),
+                run.env.clone().unwrap_or_default(),
+                sum(|result| result.counts.inserted),
+                sum(|result| result.counts.updated),
+                sum(|result| result.counts.rejected),
+                score::percent(run.consistency),
+                run.owner.clone(),
+            ]
+        })
+        .collect();
+    out.table(
+        &["RUN", "STATE", "PLAN", "ENV", "INSERTED", "UPDATED", "REJECTED", "CONSISTENCY", "OWNER"],
+        &rows,
+        &[4, 5, 6, 7],
+    )?;
+    Ok(0)
+}
+
+/// `cancel`.
+pub(crate) fn cancel(common: &Common, run: &str, out: &mut Output) -> Result<u8> {
+    let workspace = super::open(common)?;
+    workspace.cancel_run(run)?;
+    if out.is_json() {
+        out.json(&json!({"run": run, "asked": "cancel"}))?;
+    } else {
+        out.line(format!("asked {run} to stop; nothing more is published"))?;
+    }
+    Ok(0)
+}

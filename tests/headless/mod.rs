@@ -1,0 +1,6 @@
+//! Commands without a screen, as scripts use them.
+mod bad_input;
+mod files;
+mod guards;
+mod sqlite_target;
+mod textbook;

@@ -1,0 +1,6 @@
+//! All integration tests, in one binary: each would link the whole table engine anew.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod architecture;
+mod headless;
+mod support;
