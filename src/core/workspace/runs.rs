@@ -1,5 +1,5 @@
 //! Starting, executing and watching runs.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Workspace;
@@ -13,6 +13,7 @@ use crate::migrate::{
 use crate::monitor::{CancelFlag, Monitor, Progress};
 use crate::plan::Plan;
 use crate::project::{Bound, RunConfig};
+use crate::score::{Consistency, Tally};
 
 /// Time between two looks at a run that is followed.
 const LOOK: Duration = Duration::from_millis(150);
@@ -21,13 +22,15 @@ impl Workspace {
     /// Starts the engine process on a stored plan. `confirm` must be [`Plan::confirm`]. Answers the run's id at once.
     /// The engine is this program, or the one that `CRM_CONSOLE_BIN` names.
     pub fn start_run(&self, plan: &Plan, confirm: &str) -> Result<String> {
+        self.start_run_by(&engine_program()?, plan, confirm)
+    }
+
+    /// [`Workspace::start_run`] with the program that is to be the engine.
+    pub fn start_run_by(&self, program: &Path, plan: &Plan, confirm: &str) -> Result<String> {
         let record = self.create_run(plan, confirm)?;
         let control = self.state().control()?;
-        let started = engine_program().and_then(|program| {
-            let dir = self.state().run(&record.id);
-            spawn_engine(&program, &self.root()?, plan.env.as_deref(), &record.id, &dir)
-        });
-        match started {
+        let dir = self.state().run(&record.id);
+        match spawn_engine(program, &self.root()?, plan.env.as_deref(), &record.id, &dir) {
             Ok(pid) => {
                 control.set_pid(&record.id, pid)?;
                 Ok(record.id)
@@ -40,7 +43,7 @@ impl Workspace {
     }
 
     /// Notes a run of a stored plan, without an engine yet.
-    pub(crate) fn create_run(&self, plan: &Plan, confirm: &str) -> Result<RunRecord> {
+    fn create_run(&self, plan: &Plan, confirm: &str) -> Result<RunRecord> {
         if let Some(error) = plan.refusal() {
             return Err(error);
         }
@@ -103,7 +106,7 @@ impl Workspace {
         record.ended = Some(now());
         fault::point("before-report");
         control.put_run(&record)?;
-        control.note(&format!("ended: {}", record.progress.step), Some(run))?;
+        control.note(&format!("ended: {:?}", record.state).to_lowercase(), Some(run))?;
         Ok(record)
     }
 
@@ -188,8 +191,8 @@ impl Workspace {
         for result in &mut record.results {
             result.tally = verified.iter().find(|one| one.mapping == result.mapping).and_then(|one| one.tally);
         }
-        let ratios: Vec<f64> = record.results.iter().filter_map(|result| result.tally?.ratio()).collect();
-        record.consistency = (!ratios.is_empty()).then(|| ratios.iter().sum::<f64>() / ratios.len() as f64);
+        let tallies: Vec<Tally> = record.results.iter().filter_map(|result| result.tally).collect();
+        record.consistency = Consistency::of(&tallies).mean;
         Ok(())
     }
 
@@ -329,3 +332,6 @@ fn left_over(record: &RunRecord, reports: &[MappingReport]) -> Vec<String> {
     }
     notes
 }
+
+#[cfg(test)]
+mod tests;
