@@ -245,8 +245,8 @@ fn skip_lines(text: &[u8], lines: u64) -> &[u8] {
 
 /// Detects the dialect of a decoded sample.
 fn detect_text(text: &[u8], charset: Charset, whole: bool, known: &Overrides) -> Dialect {
-    let newline = Newline::of(text);
-    let (delimiter, quote) = delimiter_and_quote(text, known);
+    let newline = newline_of(text);
+    let (delimiter, quote) = delimiter_and_quote(text, newline, known);
     let mut dialect = Dialect { delimiter, quote, escape: quote, charset, newline, header: true };
     dialect.escape = match known.escape {
         Some(escape) => Some(escape),
@@ -256,7 +256,7 @@ fn detect_text(text: &[u8], charset: Charset, whole: bool, known: &Overrides) ->
     dialect
 }
 
-fn delimiter_and_quote(text: &[u8], known: &Overrides) -> (u8, Option<u8>) {
+fn delimiter_and_quote(text: &[u8], newline: Newline, known: &Overrides) -> (u8, Option<u8>) {
     let mut sniffer = csv_nose::Sniffer::new();
     if let Some(delimiter) = known.delimiter {
         sniffer.delimiter(delimiter);
@@ -265,11 +265,12 @@ fn delimiter_and_quote(text: &[u8], known: &Overrides) -> (u8, Option<u8>) {
         }
     }
     let found = sniffer.sniff_bytes(text).ok().map(|found| found.dialect);
-    let delimiter =
-        known.delimiter.unwrap_or_else(|| plausible_delimiter(text, found.as_ref().map(|found| found.delimiter)));
-    let quote = known
-        .quote
-        .unwrap_or_else(|| plausible_quote(text, delimiter, found.map_or(Some(b'"'), |dialect| dialect.quote.char())));
+    let delimiter = known
+        .delimiter
+        .unwrap_or_else(|| plausible_delimiter(text, newline, found.as_ref().map(|found| found.delimiter)));
+    let quote = known.quote.unwrap_or_else(|| {
+        plausible_quote(text, newline, delimiter, found.map_or(Some(b'"'), |dialect| dialect.quote.char()))
+    });
     (delimiter, quote)
 }
 
@@ -278,22 +279,22 @@ const COMMON: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Statistics find a space in every list of full names. A delimiter that is not one of the common four must make a
 /// proper table: three columns or more, nearly all lines alike. Else the common one with the most lines alike.
-fn plausible_delimiter(text: &[u8], found: Option<u8>) -> u8 {
+fn plausible_delimiter(text: &[u8], newline: Newline, found: Option<u8>) -> u8 {
+    // Few rows of rich text mislead the statistics; a reading in which every line fits does not lie.
+    let perfect = |delimiter: u8| is_perfect(regular(text, delimiter, newline));
     if let Some(found) = found.filter(u8::is_ascii) {
-        let (alike, width) = regularity(text, found);
-        let perfect = |delimiter: &u8| matches!(regularity(text, *delimiter), (alike, 2..) if alike >= 1.0);
         if COMMON.contains(&found) {
-            // Few rows of rich text mislead the statistics; a reading in which every line fits does not lie.
-            let better = if alike < 0.9 || width < 2 { COMMON.into_iter().find(perfect) } else { None };
+            let better = if perfect(found) { None } else { COMMON.into_iter().find(|other| perfect(*other)) };
             return better.unwrap_or(found);
         }
+        let (alike, width) = regular(text, found, newline);
         if width >= 3 && alike >= 0.95 {
             return found;
         }
     }
     let mut best = (b',', (0.0, 0));
     for delimiter in COMMON {
-        let regular = regularity(text, delimiter);
+        let regular = regular(text, delimiter, newline);
         if regular.1 >= 2 && regular > best.1 {
             best = (delimiter, regular);
         }
@@ -301,10 +302,26 @@ fn plausible_delimiter(text: &[u8], found: Option<u8>) -> u8 {
     best.0
 }
 
+/// Every line has the same two fields or more.
+fn is_perfect((alike, width): (f64, usize)) -> bool {
+    alike >= 1.0 && width >= 2
+}
+
+/// The newline of a text. Where lone `\r` and `\n` are mixed, `\r` ends the records only if that alone makes a table of it.
+fn newline_of(text: &[u8]) -> Newline {
+    let newline = Newline::of(text);
+    let lone = memchr::memchr_iter(b'\r', text).filter(|at| text.get(at + 1) != Some(&b'\n')).take(2).count();
+    let table = |newline| COMMON.into_iter().any(|delimiter| is_perfect(regular(text, delimiter, newline)));
+    if newline != Newline::Cr && lone == 2 && table(Newline::Cr) && !table(newline) { Newline::Cr } else { newline }
+}
+
+fn regular(text: &[u8], delimiter: u8, newline: Newline) -> (f64, usize) {
+    regularity(text, &Dialect { delimiter, newline, ..Dialect::default() })
+}
+
 /// Share of records that have the most common width, and that width.
-fn regularity(text: &[u8], delimiter: u8) -> (f64, usize) {
-    let dialect = Dialect { delimiter, newline: Newline::of(text), ..Dialect::default() };
-    let mut splitter = Splitter::new(&dialect, usize::MAX);
+fn regularity(text: &[u8], dialect: &Dialect) -> (f64, usize) {
+    let mut splitter = Splitter::new(dialect, usize::MAX);
     let (mut widths, mut broken, mut at) = (Vec::new(), 0_usize, 0);
     while widths.len() + broken < 500 {
         match splitter.split(text, at, true) {
@@ -325,9 +342,9 @@ fn regularity(text: &[u8], delimiter: u8) -> (f64, usize) {
     (count(most) as f64 / (widths.len() + broken).max(1) as f64, most)
 }
 
-/// An apostrophe is a quote only where more fields begin and end with it than with `"`; and no quote at all is believed
-/// only where fields begin with one that is never closed.
-fn plausible_quote(text: &[u8], delimiter: u8, found: Option<u8>) -> Option<u8> {
+/// An apostrophe is a quote only where more fields stand between two of them than between `"`, and the lines fit no worse
+/// for it; and no quote at all is believed only where fields begin with one that is never closed.
+fn plausible_quote(text: &[u8], newline: Newline, delimiter: u8, found: Option<u8>) -> Option<u8> {
     let edge = |byte: Option<&u8>| byte.is_none_or(|byte| *byte == delimiter || matches!(byte, b'\n' | b'\r'));
     let fields = |quote: u8| {
         memchr::memchr_iter(quote, text).fold((0_usize, 0_usize), |(opened, closed), at| {
@@ -340,10 +357,12 @@ fn plausible_quote(text: &[u8], delimiter: u8, found: Option<u8>) -> Option<u8> 
     match found {
         Some(b'"') => found,
         None if opened.min(closed) * 2 >= opened => Some(b'"'),
-        Some(quote) => {
-            let (other_opened, other_closed) = fields(quote);
-            let other = other_opened.min(other_closed);
-            Some(if other > opened.min(closed) { quote } else { b'"' })
+        Some(other) => {
+            let (other_opened, other_closed) = fields(other);
+            let dialect = Dialect { delimiter, newline, ..Dialect::default() };
+            let fits = |quote| regularity(text, &Dialect { quote: Some(quote), escape: Some(quote), ..dialect }).0;
+            let more = other_opened.min(other_closed) > opened.min(closed).max(1);
+            Some(if more && fits(other) >= fits(b'"') { other } else { b'"' })
         }
         None => None,
     }

@@ -70,8 +70,8 @@ pub(super) fn has_header(records: &[Vec<String>]) -> bool {
         match (common, here) {
             (Some(common), here) if common == here && !is_year(cell) => values += 1.0,
             (Some(_), Look::Text) => names += 1.0,
-            // A word that comes again below is a value: a category, a country, a flag.
-            (None, Look::Text) if below.iter().any(|below| below.trim() == cell.trim()) => values += 1.0,
+            // A word that comes again and again below is a value: a category, a country, a flag.
+            (None, Look::Text) if below.iter().filter(|below| below.trim() == cell.trim()).count() > 1 => values += 1.0,
             _ => {}
         }
     }

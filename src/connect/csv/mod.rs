@@ -13,6 +13,8 @@ use crm_core::project::PlatformConfig;
 pub mod dialect;
 pub mod encoding;
 mod header;
+#[cfg(test)]
+mod properties;
 mod reader;
 pub mod splitter;
 #[cfg(test)]

@@ -2,39 +2,38 @@
 use std::path::PathBuf;
 
 use crm_core::platform::{LINE, ReadOptions, ReadReject, RecordReader};
-use proptest::prelude::*;
 
 use super::dialect::{Overrides, detect};
 use super::reader::Limits;
 use super::*;
 
-type Row = Vec<Option<String>>;
+pub(super) type Row = Vec<Option<String>>;
 
 /// What a file was read as.
 #[derive(Debug, PartialEq, Clone)]
-struct Read {
-    names: Vec<String>,
-    rows: Vec<(u64, Row)>,
-    rejects: Vec<ReadReject>,
+pub(super) struct Read {
+    pub(super) names: Vec<String>,
+    pub(super) rows: Vec<(u64, Row)>,
+    pub(super) rejects: Vec<ReadReject>,
 }
 
 impl Read {
-    fn cells(&self) -> Vec<Vec<&str>> {
+    pub(super) fn cells(&self) -> Vec<Vec<&str>> {
         self.rows.iter().map(|(_, row)| row.iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect()).collect()
     }
-    fn bad(&self) -> Vec<(u64, &str)> {
+    pub(super) fn bad(&self) -> Vec<(u64, &str)> {
         self.rejects.iter().map(|reject| (reject.line, reject.reason.as_str())).collect()
     }
 }
 
-fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+pub(super) fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.csv");
     std::fs::write(&path, bytes).unwrap();
     (dir, path)
 }
 
-fn drain(mut reader: CsvReader) -> Read {
+pub(super) fn drain(mut reader: CsvReader) -> Read {
     let names: Vec<String> = reader.schema().names().map(str::to_string).collect();
     let (mut rows, mut rejects) = (Vec::new(), Vec::new());
     while let Some(batch) = reader.next_batch().unwrap() {
@@ -49,7 +48,7 @@ fn drain(mut reader: CsvReader) -> Read {
     Read { names, rows, rejects }
 }
 
-fn read_with(bytes: &[u8], dialect: &Dialect, limits: Limits) -> Result<Read> {
+pub(super) fn read_with(bytes: &[u8], dialect: &Dialect, limits: Limits) -> Result<Read> {
     let (_dir, path) = file(bytes);
     let options = ReadOptions { batch_rows: 3, limit: None };
     CsvReader::with_limits(&path, dialect, 0, &options, limits).map(drain)
@@ -59,12 +58,12 @@ fn read(text: &str) -> Read {
     read_with(text.as_bytes(), &Dialect::default(), Limits::default()).unwrap()
 }
 
-fn sniffed(bytes: &[u8]) -> Sniffed {
+pub(super) fn sniffed(bytes: &[u8]) -> Sniffed {
     let (_dir, path) = file(bytes);
     sniff(&path).unwrap()
 }
 
-fn auto(bytes: &[u8]) -> Read {
+pub(super) fn auto(bytes: &[u8]) -> Read {
     let (_dir, path) = file(bytes);
     let dialect = detect(&path, &Overrides::default()).unwrap();
     drain(CsvReader::open(&path, &dialect, 0, &ReadOptions::default()).unwrap())
@@ -365,128 +364,4 @@ fn a_folder_is_a_platform_and_its_files_are_objects() {
     }
     let query = Source::Query { sql: "select 1".into(), id: None };
     assert!(connector.read(&query, &ReadOptions::default()).is_err());
-}
-
-fn dialects() -> impl Strategy<Value = Dialect> {
-    (
-        prop::sample::select(vec![b',', b';', b'\t', b'|']),
-        prop::sample::select(vec![b'"', b'\'']),
-        prop::sample::select(vec![Newline::Lf, Newline::CrLf, Newline::Cr]),
-    )
-        .prop_map(|(delimiter, quote, newline)| Dialect {
-            delimiter,
-            quote: Some(quote),
-            escape: Some(quote),
-            newline,
-            ..Dialect::default()
-        })
-}
-
-fn tables() -> impl Strategy<Value = Vec<Vec<String>>> {
-    let cell = prop_oneof![
-        3 => "[a-z0-9 ]{0,6}",
-        2 => "[,;|\t\"'\\\\\n\r aé漢🙂]{0,6}",
-        1 => Just(String::new()),
-    ];
-    (1_usize..5)
-        .prop_flat_map(move |width| prop::collection::vec(prop::collection::vec(cell.clone(), width..=width), 1..8))
-}
-
-fn write(rows: &[Vec<String>], dialect: &Dialect) -> Vec<u8> {
-    let terminator = match dialect.newline {
-        Newline::CrLf => ::csv::Terminator::CRLF,
-        Newline::Lf => ::csv::Terminator::Any(b'\n'),
-        Newline::Cr => ::csv::Terminator::Any(b'\r'),
-    };
-    let mut writer = ::csv::WriterBuilder::new()
-        .delimiter(dialect.delimiter)
-        .quote(dialect.quote.unwrap())
-        .terminator(terminator)
-        .from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row).unwrap();
-    }
-    writer.into_inner().unwrap()
-}
-
-fn expected(rows: &[Vec<String>]) -> Vec<Row> {
-    rows.iter().map(|row| row.iter().map(|cell| (!cell.is_empty()).then(|| cell.clone())).collect()).collect()
-}
-
-/// A table with a header of plain names before it.
-fn with_header(rows: &[Vec<String>]) -> Vec<Vec<String>> {
-    let names = (0..rows[0].len()).map(|index| format!("n{index}")).collect();
-    std::iter::once(names).chain(rows.iter().cloned()).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn what_the_csv_crate_writes_is_read_back(rows in tables(), dialect in dialects()) {
-        let bytes = write(&with_header(&rows), &dialect);
-        let all = read_with(&bytes, &dialect, Limits::default()).unwrap();
-        prop_assert_eq!(all.bad(), []);
-        prop_assert_eq!(all.rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>(), expected(&rows));
-    }
-
-    #[test]
-    fn reading_does_not_depend_on_chunks(
-        bytes in prop::collection::vec(prop::sample::select(b"ab,,\"\"\n\n\r\\\0\xE9".to_vec()), 0..80),
-        read in 1_usize..90,
-        dialect in dialects(),
-        backslash in any::<bool>(),
-    ) {
-        let bytes = [b"a,b\n".as_slice(), &bytes].concat();
-        let escape = if backslash { Some(b'\\') } else { dialect.escape };
-        let dialect = Dialect { escape, ..dialect };
-        // The smallest chunk that the source reads is 64 bytes: fill in front so that it ends everywhere.
-        let bytes = [vec![b'x'; read % 64], bytes].concat();
-        let one = read_with(&bytes, &dialect, Limits::default());
-        let many = read_with(&bytes, &dialect, Limits { read: 1, ..Limits::default() });
-        prop_assert_eq!(one.map_err(|e| e.what().to_string()), many.map_err(|e| e.what().to_string()));
-    }
-
-    #[test]
-    fn a_broken_line_rejects_itself_and_keeps_all_others(
-        rows in tables(),
-        dialect in dialects(),
-        at in any::<prop::sample::Index>(),
-        kind in 0_usize..4,
-    ) {
-        // An open quote and a cell that begins with a newline, a delimiter or a quote can make a record together that
-        // nothing tells from a good one, so here each cell begins with a letter.
-        let plain = |cell: &String| if kind == 3 { format!("c{cell}") } else { cell.clone() };
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
-        let header = with_header(&rows);
-        let width = header[0].len();
-        let at = 1 + at.index(rows.len() + 1);
-        let quote = char::from(dialect.quote.unwrap());
-        let delimiter = char::from(dialect.delimiter);
-        let newline = dialect.newline.as_str();
-        let broken = match kind {
-            0 => format!("bad{}", delimiter.to_string().repeat(width)),
-            1 => format!("{quote}bad{quote}bad"),
-            2 => format!("bad\0{}", delimiter.to_string().repeat(width - 1)),
-            _ => format!("{quote}bad{}", delimiter.to_string().repeat(width)),
-        };
-        let mut bytes = write(&header[..at], &dialect);
-        bytes.extend(format!("{broken}{newline}").bytes());
-        if at < header.len() {
-            bytes.extend(write(&header[at..], &dialect));
-        }
-        let all = read_with(&bytes, &dialect, Limits::default()).unwrap();
-        prop_assert_eq!(&all.rejects.iter().map(|reject| reject.raw.as_str()).collect::<Vec<_>>(), &[broken.as_str()]);
-        prop_assert_eq!(all.rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>(), expected(&rows));
-    }
-
-    #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 1..300)) {
-        let (_dir, path) = file(&bytes);
-        if let Ok(dialect) = detect(&path, &Overrides::default())
-            && let Ok(reader) = CsvReader::open(&path, &dialect, 0, &ReadOptions::default())
-        {
-            drain(reader);
-        }
-    }
 }
