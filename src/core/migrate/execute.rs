@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::journal::{Event, MappingResult, RunLog, StateDir};
 use crate::monitor::Monitor;
 use crate::plan::ops::OpsReader;
-use crate::plan::{MappingPlan, Plan};
+use crate::plan::{Counts, MappingPlan, Plan};
 use crate::platform::{Connector, ObjectVersion};
 use crate::project::{Bound, ObjectRef};
 use crate::table::Snapshot;
@@ -80,6 +80,10 @@ impl Run<'_> {
                     result.published = true;
                     staged::apply(self.dir, &plan.mapping, &result.to, &mut crosswalk)?;
                     log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true })?;
+                }
+                if !result.published {
+                    // Staged is not written.
+                    result.counts = Counts { inserted: 0, updated: 0, deleted: 0, marked: 0, ..result.counts };
                 }
                 ended.moved = !result.published
                     && connector.version(&plan.to.object).is_ok_and(|now| !fits(&plan.target_version, &now))

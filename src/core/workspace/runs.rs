@@ -146,7 +146,8 @@ impl Workspace {
             Some(error) => {
                 record.failure = Some(error.kind());
                 record.state = if error.kind() == Kind::Stopped { RunState::Cancelled } else { RunState::Failed };
-                notes.push(error.to_string());
+                // What was published is told by target, and some may have been before the cancel.
+                notes.push(if error.kind() == Kind::Stopped { "cancelled".to_owned() } else { error.to_string() });
                 notes.push(published_so_far(&plan, record));
             }
         }

@@ -109,7 +109,9 @@ fn a_cancel_before_the_first_row_ends_the_run() {
     workspace.cancel_run(&record.id).unwrap();
     let ended = workspace.execute_run(&record.id, &CancelFlag::default()).unwrap();
     assert_eq!((ended.state, ended.failure), (RunState::Cancelled, Some(Kind::Stopped)));
-    assert!(ended.note.unwrap().contains("nova:contacts: as it was before"));
+    assert_eq!(ended.note.as_deref(), Some("cancelled\nnova:contacts: as it was before"));
+    let report = RunReport::read(&workspace.state().run(&record.id)).unwrap();
+    assert_eq!((report.run.state, report.mappings.len()), (RunState::Cancelled, 0));
     let audit = workspace.state().control().unwrap().audit(10).unwrap();
     assert!(audit.iter().any(|line| line.what == "asked to cancel" && line.run.as_deref() == Some(&record.id)));
 }
