@@ -112,6 +112,8 @@ const DIFF: &[Row] = &[
     ("enter", Action::Open),
     ("r", Action::Rejects),
     ("f", Action::FilterColumn),
+    ("e", Action::EditField),
+    ("x", Action::Reveal),
     ("tab", Action::NextPane),
 ];
 const RUN: &[Row] = &[("c", Action::CancelRun), ("enter", Action::Open), ("p", Action::Plan)];
