@@ -2,6 +2,5 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod architecture;
-mod crash;
 mod headless;
 mod support;

@@ -6,7 +6,20 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod build;
+mod classify;
+mod compare;
+pub(crate) mod facts;
+pub(crate) mod links;
+pub(crate) mod lookup;
 pub mod ops;
+mod probe;
+pub mod rows;
+pub(crate) mod shape;
+pub(crate) mod store;
+pub(crate) mod target_rows;
+
+pub(crate) use build::{Job, plan_mapping};
 
 use crate::error::Error;
 use crate::map::StepCount;

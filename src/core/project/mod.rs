@@ -12,4 +12,5 @@ mod tests;
 
 pub use load::{MAPPINGS_DIR, PROJECT_FILE, Project, load_mapping, load_mapping_with};
 pub use model::*;
+pub(crate) use validate::at as problem_at;
 pub use validate::{Problem, Severity};

@@ -77,7 +77,7 @@ pub(super) fn check_project(project: &mut Project, broken: &[String]) {
 }
 
 /// A problem at an entry of a mapping's file. The text is read again: lines are wanted only where something is wrong.
-fn at(project: &Project, mapping: &Mapping, severity: Severity, field: &str, message: String) -> Problem {
+pub(crate) fn at(project: &Project, mapping: &Mapping, severity: Severity, field: &str, message: String) -> Problem {
     let line = std::fs::read_to_string(project.root.join(&mapping.path)).map_or(0, |text| line_of(&text, field));
     Problem { severity, line, field: field.to_owned(), ..Problem::error(&mapping.path, message) }
 }

@@ -1,1 +1,4 @@
-//! Duplicates and merges. Here: duplicate keys; scoring and survivors build on it.
+//! Records that are one and the same: keys and their duplicates.
+pub mod keys;
+
+pub use keys::{KEY_SEPARATOR, key_hash, key_text, show_key};

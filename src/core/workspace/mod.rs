@@ -12,12 +12,10 @@ mod plans;
 mod previews;
 mod runs;
 mod snapshots;
-mod values;
 
 pub use plans::{PlanCell, PlanRow};
 pub use previews::{Preview, PreviewRows};
 pub use snapshots::Freshness;
-pub use values::FieldValue;
 
 /// An opened project.
 #[derive(Clone)]
@@ -53,3 +51,6 @@ impl Workspace {
         self.registry.open(config, &self.project.root)
     }
 }
+
+#[cfg(test)]
+mod tests;

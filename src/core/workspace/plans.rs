@@ -1,9 +1,21 @@
 //! Making, storing and looking into plans.
+use std::path::{Path, PathBuf};
+
+use hashbrown::HashMap;
+
+use super::Freshness;
 use super::Workspace;
-use crate::error::Result;
-use crate::journal::{Reject, read_rejects, rejects_files};
+use crate::error::{Error, Result};
+use crate::journal::{Reject, StateDir, now, read_rejects, rejects_files};
 use crate::monitor::Monitor;
-use crate::plan::{Operation, Plan};
+use crate::plan::links::ParentIndex;
+use crate::plan::rows::{self, Snapshots};
+use crate::plan::shape::Shape;
+use crate::plan::{Job, MappingPlan, Operation, Plan, plan_mapping, store};
+use crate::platform::{Connector, Source};
+use crate::project::words::did_you_mean;
+use crate::project::{Mapping, Mode, ObjectRef, Problem, Severity};
+use crate::table::Snapshot;
 
 /// One row of a plan's drill-down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,13 +54,75 @@ pub struct PlanCell {
 impl Workspace {
     /// Makes a plan of these mappings (all if empty), stores it in the state folder.
     pub fn plan(&self, mappings: &[String], limit: Option<u64>, monitor: &dyn Monitor) -> Result<Plan> {
-        let _ = (mappings, limit, monitor);
-        Err(crate::Error::usage("no mappings"))
+        let chosen = self.chosen(mappings)?;
+        let state = StateDir::of(&self.project().root);
+        state.make()?;
+        let plans = state.path().join("plans");
+        let made = tempfile::Builder::new()
+            .prefix(".making-")
+            .tempdir_in(&plans)
+            .map_err(|error| Error::io("create a folder in", &plans, &error))?;
+        let crosswalk = state.crosswalk(self.project().env.as_deref())?;
+        let mut parents: HashMap<String, ParentIndex> = HashMap::new();
+        let mut grown: HashMap<ObjectRef, (u64, u64)> = HashMap::new();
+        let mut out: Vec<MappingPlan> = Vec::with_capacity(chosen.len());
+        for (at, mapping) in chosen.iter().enumerate() {
+            monitor.check()?;
+            let later: Vec<String> = chosen[at + 1..].iter().map(|other| other.name.clone()).collect();
+            let prepared =
+                self.prepare(mapping, monitor).map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
+            let job = Job {
+                shape: &prepared.shape,
+                source: &prepared.source,
+                target: prepared.target.as_ref(),
+                crosswalk: &crosswalk,
+                parents: &parents,
+                later: &later,
+                dir: made.path(),
+                limit,
+                batch_rows: crate::table::snapshot::ROW_GROUP,
+                monitor,
+            };
+            let (mut plan, image) =
+                plan_mapping(&job).map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
+            plan.source_snapshot = self.inside(&plan.source_snapshot);
+            plan.target_snapshot = self.inside(&plan.target_snapshot);
+            // A mapping into the same object starts from what this one leaves.
+            let (inserted, deleted) = grown.entry(plan.to.clone()).or_default();
+            plan.counts.before = (plan.counts.before + *inserted).saturating_sub(*deleted);
+            plan.counts.after = (plan.counts.before + plan.counts.inserted).saturating_sub(plan.counts.deleted);
+            *inserted += plan.counts.inserted;
+            *deleted += plan.counts.deleted;
+            if chosen.iter().any(|other| other.fields.iter().any(|field| field.link.as_ref() == Some(&mapping.name))) {
+                parents.insert(mapping.name.clone(), image);
+            }
+            out.push(plan);
+        }
+        let env = self.project().env.clone();
+        let plan = Plan {
+            version: store::VERSION,
+            id: store::id_of(env.as_deref(), &out),
+            mode: Mode::Full,
+            created: now(),
+            confirm: confirm_word(env.as_deref(), &out),
+            env,
+            mappings: out,
+        };
+        let made = made.keep();
+        store::publish(&made, &plans, &plan).inspect_err(|_| _ = std::fs::remove_dir_all(&made))?;
+        Ok(plan)
     }
+
     /// A stored plan by id.
     pub fn load_plan(&self, id: &str) -> Result<Plan> {
-        Err(crate::Error::usage(format!("no plan {id}")))
+        let named = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
+        let dir = StateDir::of(&self.project().root).plan(id);
+        if !named || !dir.is_dir() {
+            return Err(Error::usage(format!("no plan {id}")).advise("make one with `crm-console plan`"));
+        }
+        store::load(&dir)
     }
+
     /// Rows behind a count of a stored plan. `column`: only updates that change it. Answers the rows and how many there are.
     pub fn plan_rows(
         &self,
@@ -59,9 +133,19 @@ impl Workspace {
         first: u64,
         count: usize,
     ) -> Result<(Vec<PlanRow>, u64)> {
-        let _ = (plan, mapping, operation, column, first, count);
-        Ok((Vec::new(), 0))
+        let part = plan
+            .mappings
+            .iter()
+            .find(|part| part.mapping == mapping)
+            .ok_or_else(|| Error::usage(format!("the plan has no mapping '{mapping}'")))?;
+        let snapshots = Snapshots {
+            source: self.open_snapshot(&part.source_snapshot)?,
+            target: self.open_snapshot(&part.target_snapshot)?,
+        };
+        let dir = StateDir::of(&self.project().root).plan(&plan.id);
+        rows::rows(&dir, part, &snapshots, operation, column, first, count)
     }
+
     /// Rejects and held rows of a plan (`plan.id`) or a run (`run.id`).
     pub fn rejects(&self, plan_or_run: &str, mapping: Option<&str>) -> Result<Vec<Reject>> {
         let mut rejects = Vec::new();
@@ -72,9 +156,136 @@ impl Workspace {
         }
         Ok(rejects)
     }
-    /// Reads the targets back against a plan's expected image: the results with tallies.
+    /// Reads the targets back against a plan's expected image: the results with tallies. What differs is kept for
+    /// [`Workspace::mismatches`].
     pub fn verify(&self, plan: &Plan, monitor: &dyn Monitor) -> Result<Vec<crate::journal::MappingResult>> {
         let _ = (plan, monitor);
         Ok(Vec::new())
     }
+
+    /// The mappings of these names (all if empty), in load order.
+    pub(super) fn chosen(&self, names: &[String]) -> Result<Vec<&Mapping>> {
+        let project = self.project();
+        for name in names {
+            if !project.mappings.iter().any(|mapping| mapping.name == *name) {
+                let known: Vec<&str> = project.mappings.iter().map(|mapping| mapping.name.as_str()).collect();
+                return Err(Error::usage(format!("no mapping '{name}': {}", did_you_mean(name, &known)))
+                    .advise("`crm-console check` lists mappings that cannot be read"));
+            }
+        }
+        let chosen: Vec<&Mapping> =
+            project.mappings.iter().filter(|mapping| names.is_empty() || names.contains(&mapping.name)).collect();
+        // A mapping that cannot be read must not be missing silently.
+        let broken = project.problems.iter().find(|problem| problem.severity == Severity::Error);
+        if let Some(problem) = broken.filter(|_| names.is_empty()) {
+            return Err(Error::usage(problem.to_string()).advise("`crm-console check` lists all problems"));
+        }
+        if chosen.is_empty() {
+            return Err(
+                Error::usage("the project has no mappings").advise("add one under mappings/, or on the Map screen")
+            );
+        }
+        Ok(chosen)
+    }
+
+    /// Opens both sides of a mapping, reads them, compiles it.
+    pub(super) fn prepare(&self, mapping: &Mapping, monitor: &dyn Monitor) -> Result<Prepared> {
+        let from = self.connector(&mapping.from.platform)?;
+        let to = self.connector(&mapping.to.platform)?;
+        refuse_own_source(mapping, from.as_ref(), to.as_ref())?;
+        let source = self.snapshot(
+            &mapping.from.platform,
+            &mapping.from.source,
+            &mapping.from.label,
+            Freshness::Cached,
+            monitor,
+        )?;
+        let object = Source::Object(mapping.to.object.clone());
+        let target = if to.version(&mapping.to.object)?.exists {
+            let label = mapping.to.to_string();
+            Some(self.snapshot(&mapping.to.platform, &object, &label, Freshness::Cached, monitor)?)
+        } else {
+            None
+        };
+        // The platform knows more of its columns (required, generated) than a snapshot taken before did.
+        let schema = match &target {
+            Some(_) => Some(to.schema(&object)?),
+            None => None,
+        };
+        let here = to.capabilities(&mapping.to.object)?;
+        let columns: Vec<String> = source.meta().schema.names().map(str::to_owned).collect();
+        let shape = Shape::compile(self.project(), mapping, &columns, schema.as_ref(), here).map_err(problems_error)?;
+        Ok(Prepared { shape, source, target })
+    }
+
+    /// A snapshot of a plan; None where there was no object.
+    pub(super) fn open_snapshot(&self, path: &Path) -> Result<Option<Snapshot>> {
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        Snapshot::open(&self.project().root.join(path)).map(Some)
+    }
+
+    /// A path as it is noted in plans: relative to the project.
+    fn inside(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.project().root).unwrap_or(path).to_owned()
+    }
+
+    /// Snapshots that stored plans refer to.
+    pub(super) fn snapshots_in_use(&self) -> Vec<PathBuf> {
+        let plans = StateDir::of(&self.project().root).path().join("plans");
+        let Ok(entries) = std::fs::read_dir(plans) else { return Vec::new() };
+        let plans = entries.flatten().filter_map(|entry| store::load(&entry.path()).ok());
+        plans.flat_map(|plan| plan.mappings).flat_map(|part| [part.source_snapshot, part.target_snapshot]).collect()
+    }
+}
+
+/// A mapping ready to be planned.
+pub(super) struct Prepared {
+    pub(super) shape: Shape,
+    pub(super) source: Snapshot,
+    pub(super) target: Option<Snapshot>,
+}
+
+/// All problems as one error.
+fn problems_error(problems: Vec<Problem>) -> Error {
+    let mut texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let first = if texts.is_empty() { "the mapping cannot be compiled".to_owned() } else { texts.remove(0) };
+    let error = Error::usage(first);
+    if texts.is_empty() { error } else { error.advise(texts.join("\n  ")) }
+}
+
+/// A run must not write what it reads.
+fn refuse_own_source(mapping: &Mapping, from: &dyn Connector, to: &dyn Connector) -> Result<()> {
+    let Source::Object(object) = &mapping.from.source else { return Ok(()) };
+    let real = |paths: Vec<PathBuf>| -> Vec<PathBuf> {
+        paths.into_iter().map(|path| path.canonicalize().unwrap_or(path)).collect()
+    };
+    let (sources, targets) = (real(from.paths(object)), real(to.paths(&mapping.to.object)));
+    let shared = sources.iter().any(|path| targets.contains(path));
+    // A database holds several objects in one file.
+    let whole_file = || Ok::<_, Error>(!to.version(&mapping.to.object)?.hash.is_empty());
+    if shared && (*object == mapping.to.object || whole_file()?) {
+        return Err(Error::refused(format!(
+            "{} is its own source: it would be written over while it is read",
+            mapping.to
+        ))
+        .advise("choose another target"));
+    }
+    Ok(())
+}
+
+/// What the operator types: the target platforms with the environment, each once.
+fn confirm_word(env: Option<&str>, mappings: &[MappingPlan]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for mapping in mappings {
+        let word = match env {
+            Some(env) => format!("{}-{env}", mapping.to.platform),
+            None => mapping.to.platform.clone(),
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join("+")
 }

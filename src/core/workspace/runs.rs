@@ -101,10 +101,7 @@ impl Workspace {
             Ok(()) => record,
             Err(error) => failed(record, &error),
         };
-        let (progress, _) = monitor.flush()?;
-        if !progress.step.is_empty() {
-            record.progress = progress;
-        }
+        (record.progress, record.rate) = monitor.flush()?;
         record.rate = 0.0;
         record.ended = Some(now());
         fault::point("before-report");

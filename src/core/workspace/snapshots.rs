@@ -1,10 +1,19 @@
-//! Snapshots and profiles, kept in the state folder.
+//! Snapshots and profiles, kept in the state folder: `snapshots/PLATFORM/OBJECT/N/`, the newest `N` last.
+//!
+//! Beside each snapshot, in `N.json`, stands what its object's version cannot say (the state of the local files behind it), so
+//! that a table of a database is not read again as long as nothing was written.
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
 use super::Workspace;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::journal::{StateDir, private_folder, state_file_name};
 use crate::monitor::Monitor;
-use crate::platform::Source;
+use crate::platform::{Connector, Source};
 use crate::table::Snapshot;
-use crate::table::profile::Profile;
+use crate::table::profile::{Profile, profile};
 
 /// How fresh a snapshot must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +22,48 @@ pub enum Freshness {
     Cached,
     /// Read again.
     Now,
+}
+
+/// Snapshots of an object that are kept beside those that plans refer to.
+const KEPT: usize = 3;
+
+/// A local file as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FileSeen {
+    path: PathBuf,
+    bytes: u64,
+    modified_ns: u128,
+}
+
+/// How an object looked when its snapshot was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    files: Vec<FileSeen>,
+}
+
+impl Seen {
+    fn now(connector: &dyn Connector, source: &Source) -> Self {
+        let object = match source {
+            Source::Object(object) => object.as_str(),
+            Source::Query { .. } => "",
+        };
+        let mut files = Vec::new();
+        for path in connector.paths(object) {
+            // A database writes beside its file first.
+            let mut log = path.clone().into_os_string();
+            log.push("-wal");
+            for path in [path, PathBuf::from(log)] {
+                let Ok(metadata) = path.metadata() else { continue };
+                let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                files.push(FileSeen {
+                    path,
+                    bytes: metadata.len(),
+                    modified_ns: modified.map(|at| at.as_nanos()).unwrap_or_default(),
+                });
+            }
+        }
+        Self { files }
+    }
 }
 
 impl Workspace {
@@ -25,12 +76,145 @@ impl Workspace {
         freshness: Freshness,
         monitor: &dyn Monitor,
     ) -> Result<Snapshot> {
-        let _ = (platform, source, label, freshness, monitor);
-        Err(crate::Error::platform("not read"))
+        let connector = self.connector(platform)?;
+        self.snapshot_of(platform, connector.as_ref(), source, label, freshness, monitor)
     }
+
+    fn snapshot_of(
+        &self,
+        platform: &str,
+        connector: &dyn Connector,
+        source: &Source,
+        label: &str,
+        freshness: Freshness,
+        monitor: &dyn Monitor,
+    ) -> Result<Snapshot> {
+        let folder = self.snapshot_folder(platform, source)?;
+        let numbers = taken(&folder)?;
+        let seen = Seen::now(connector, source);
+        if freshness == Freshness::Cached
+            && let Some(found) = current(&folder, &numbers, connector, source, &seen)?
+        {
+            return Ok(found);
+        }
+        let next = numbers.last().map_or(1, |last| last + 1);
+        let dir = folder.join(next.to_string());
+        let snapshot = Snapshot::take(connector, source, label, &dir, None, monitor)?;
+        let text = serde_json::to_vec(&seen).map_err(|_| Error::platform("cannot note the state of a snapshot"))?;
+        let note = folder.join(format!("{next}.json"));
+        std::fs::write(&note, text).map_err(|error| Error::io("write", &note, &error))?;
+        self.forget_old(&folder, &numbers);
+        Ok(snapshot)
+    }
+
+    /// The newest snapshot whatever happened since, else a new one: for looking at rows while a mapping is edited. Planning
+    /// and running never use it.
+    pub(super) fn glance(
+        &self,
+        platform: &str,
+        source: &Source,
+        label: &str,
+        monitor: &dyn Monitor,
+    ) -> Result<Snapshot> {
+        let connector = self.connector(platform)?;
+        let folder = self.snapshot_folder(platform, source)?;
+        let numbers = taken(&folder)?;
+        let unknowable = Seen::now(connector.as_ref(), source).files.is_empty();
+        if unknowable
+            && let Some(last) = numbers.last()
+            && let Ok(snapshot) = Snapshot::open(&folder.join(last.to_string()))
+        {
+            return Ok(snapshot);
+        }
+        self.snapshot_of(platform, connector.as_ref(), source, label, Freshness::Cached, monitor)
+    }
+
     /// The profile of an object, from the state folder if the snapshot is the same.
     pub fn profile(&self, platform: &str, source: &Source, label: &str, monitor: &dyn Monitor) -> Result<Profile> {
-        let _ = (platform, source, label, monitor);
-        Ok(Profile::default())
+        let snapshot = self.snapshot(platform, source, label, Freshness::Cached, monitor)?;
+        let mut file = snapshot.dir().as_os_str().to_owned();
+        file.push(".profile");
+        let file = PathBuf::from(file);
+        if let Ok(text) = std::fs::read(&file)
+            && let Ok(profile) = serde_json::from_slice(&text)
+        {
+            return Ok(profile);
+        }
+        let profile = profile(&snapshot, monitor)?;
+        if let Ok(text) = serde_json::to_vec(&profile) {
+            std::fs::write(&file, text).map_err(|error| Error::io("write", &file, &error))?;
+        }
+        Ok(profile)
     }
+
+    fn snapshot_folder(&self, platform: &str, source: &Source) -> Result<PathBuf> {
+        let platform = match &self.project().env {
+            Some(env) => format!("{platform}@{env}"),
+            None => platform.to_owned(),
+        };
+        let object = match source {
+            Source::Object(object) => state_file_name(object),
+            Source::Query { sql, id } => {
+                let text = format!("{sql}\n{}", id.as_deref().unwrap_or_default());
+                format!("query.{}", &blake3::hash(text.as_bytes()).to_hex()[..16])
+            }
+        };
+        let state = StateDir::of(&self.project().root);
+        state.make()?;
+        let folder = state.snapshots().join(state_file_name(&platform)).join(object);
+        private_folder(&folder)?;
+        Ok(folder)
+    }
+
+    /// Removes old snapshots that no stored plan refers to. What cannot be removed now is next time.
+    fn forget_old(&self, folder: &Path, numbers: &[u64]) {
+        let old = &numbers[..numbers.len().saturating_sub(KEPT - 1)];
+        if old.is_empty() {
+            return;
+        }
+        let used = self.snapshots_in_use();
+        for number in old {
+            let dir = folder.join(number.to_string());
+            if !used.iter().any(|one| one.ends_with(dir.strip_prefix(&self.project().root).unwrap_or(&dir))) {
+                _ = std::fs::remove_dir_all(&dir);
+                _ = std::fs::remove_file(folder.join(format!("{number}.json")));
+                _ = std::fs::remove_file(folder.join(format!("{number}.profile")));
+            }
+        }
+    }
+}
+
+/// Numbers of the snapshots in a folder, ascending.
+fn taken(folder: &Path) -> Result<Vec<u64>> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::io("list", folder, &error))?;
+    let mut numbers: Vec<u64> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The newest snapshot, if its object is still as it was.
+fn current(
+    folder: &Path,
+    numbers: &[u64],
+    connector: &dyn Connector,
+    source: &Source,
+    seen: &Seen,
+) -> Result<Option<Snapshot>> {
+    let Some(last) = numbers.last() else { return Ok(None) };
+    let Ok(snapshot) = Snapshot::open(&folder.join(last.to_string())) else { return Ok(None) };
+    let version = match source {
+        Source::Object(object) => connector.version(object)?,
+        Source::Query { .. } => snapshot.meta().version.clone(),
+    };
+    let known = &snapshot.meta().version;
+    if version.exists != known.exists {
+        return Ok(None);
+    }
+    if !version.hash.is_empty() && !known.hash.is_empty() {
+        return Ok((version.hash == known.hash && version.bytes == known.bytes).then_some(snapshot));
+    }
+    let note: Option<Seen> =
+        std::fs::read(folder.join(format!("{last}.json"))).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let same = version.identity == known.identity && !seen.files.is_empty() && note.as_ref() == Some(seen);
+    Ok(same.then_some(snapshot))
 }

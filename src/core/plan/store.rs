@@ -1,0 +1,69 @@
+//! A plan's folder: made under another name, renamed when whole.
+use std::path::{Path, PathBuf};
+
+use super::{MappingPlan, Plan};
+use crate::error::{Error, Result};
+
+const PLAN: &str = "plan.json";
+
+/// Format of `plan.json`.
+pub(crate) const VERSION: u32 = 1;
+
+/// First 12 hex digits of the hash over all that decides what a run does.
+pub(crate) fn id_of(env: Option<&str>, mappings: &[MappingPlan]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut put = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    put(env.unwrap_or_default());
+    for mapping in mappings {
+        for text in [
+            &mapping.mapping,
+            &mapping.from,
+            &mapping.to.platform,
+            &mapping.to.object,
+            &mapping.pipeline_hash,
+            &mapping.facts_hash,
+            &mapping.ops_hash,
+        ] {
+            put(text);
+        }
+        for version in [&mapping.source_version, &mapping.target_version] {
+            put(&format!("{} {} {}", version.exists, version.bytes, version.hash));
+        }
+        put(&mapping.columns.join("\u{1f}"));
+        put(&format!("{:?}", mapping.write_rules));
+    }
+    hasher.finalize().to_hex()[..12].to_owned()
+}
+
+/// Puts the files of `made` in place as the plan's folder; one of the same id is replaced (it says the same).
+pub(crate) fn publish(made: &Path, plans: &Path, plan: &Plan) -> Result<PathBuf> {
+    let text = serde_json::to_vec_pretty(plan).map_err(|_| Error::platform("the plan cannot be written"))?;
+    let file = made.join(PLAN);
+    std::fs::write(&file, text).map_err(|error| Error::io("write", &file, &error))?;
+    let dir = plans.join(&plan.id);
+    if dir.exists() {
+        let old = plans.join(format!(".old-{}-{}", plan.id, std::process::id()));
+        std::fs::rename(&dir, &old).map_err(|error| Error::io("replace", &dir, &error))?;
+        std::fs::rename(made, &dir).map_err(|error| Error::io("write", &dir, &error))?;
+        _ = std::fs::remove_dir_all(&old);
+    } else {
+        std::fs::rename(made, &dir).map_err(|error| Error::io("write", &dir, &error))?;
+    }
+    Ok(dir)
+}
+
+/// Reads a plan from its folder.
+pub(crate) fn load(dir: &Path) -> Result<Plan> {
+    let file = dir.join(PLAN);
+    let text = std::fs::read(&file).map_err(|error| Error::io("read", &file, &error))?;
+    let plan: Plan = serde_json::from_slice(&text).map_err(|_| {
+        Error::usage(format!("{} is not a plan of this version", file.display())).advise("make the plan again")
+    })?;
+    if plan.version != VERSION {
+        return Err(Error::usage(format!("{} is of another version", file.display())).advise("make the plan again"));
+    }
+    Ok(plan)
+}

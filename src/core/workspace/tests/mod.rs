@@ -1,0 +1,4 @@
+//! Plans from project to operations, over platforms in memory.
+#![allow(clippy::unwrap_used)]
+pub(crate) mod bench;
+mod plans;
