@@ -129,16 +129,19 @@ fn print_results(results: &[MappingResult], out: &mut Output) -> Result<()> {
             group(counts.held),
             group(counts.rejected)
         ))?;
-        out.line(format!(
-            "    {}: {} before + {} inserted - {} deleted = {} after; {}{}",
-            sanitize(&result.to),
-            group(counts.before),
-            group(counts.inserted),
-            group(counts.deleted),
-            group(counts.after),
-            if result.closes { "closes" } else { "DOES NOT CLOSE" },
-            if result.published { "" } else { "; not published, the target is as it was" },
-        ))?;
+        if result.published {
+            out.line(format!(
+                "    {}: {} before + {} inserted - {} deleted = {} after; {}",
+                sanitize(&result.to),
+                group(counts.before),
+                group(counts.inserted),
+                group(counts.deleted),
+                group(counts.after),
+                if result.closes { "closes" } else { "DOES NOT CLOSE" },
+            ))?;
+        } else {
+            out.line(format!("    {}: not published, as it was", sanitize(&result.to)))?;
+        }
         if result.moved > 0 {
             out.line(format!("    {} rows moved since the plan and were left alone", group(result.moved)))?;
         }
