@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod architecture;
+mod crash;
 mod headless;
 mod support;

@@ -52,8 +52,12 @@ pub(super) fn execute(
     let nothing = plan.counts.is_noop() && planned.exists && !planned.hash.is_empty();
     let mut stage = Stage::create(run.dir, &plan.mapping)?;
     let reader = run.operations(plan)?;
+    let mut matched = 0;
     for present in reader.present() {
         let present = present?;
+        run.monitor.check()?;
+        matched += present.keys.len() as u64;
+        run.monitor.report(Progress { step: format!("noting what {} holds", plan.to), done: matched, total: None });
         for (key, id) in present.keys.iter().zip(&present.identities) {
             stage.push(key, id, Fate::Present)?;
         }

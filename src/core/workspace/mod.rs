@@ -12,10 +12,12 @@ mod plans;
 mod previews;
 mod runs;
 mod snapshots;
+mod values;
 
 pub use plans::{PlanCell, PlanRow};
 pub use previews::{Preview, PreviewRows};
 pub use snapshots::Freshness;
+pub use values::FieldValue;
 
 /// An opened project.
 #[derive(Clone)]

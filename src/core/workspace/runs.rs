@@ -101,7 +101,10 @@ impl Workspace {
             Ok(()) => record,
             Err(error) => failed(record, &error),
         };
-        (record.progress, record.rate) = monitor.flush()?;
+        let (progress, _) = monitor.flush()?;
+        if !progress.step.is_empty() {
+            record.progress = progress;
+        }
         record.rate = 0.0;
         record.ended = Some(now());
         fault::point("before-report");

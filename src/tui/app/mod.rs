@@ -5,6 +5,7 @@ use crm_core::{Error, Kind};
 pub mod action;
 pub mod causes;
 pub mod draft;
+pub mod editor;
 pub mod fuzzy;
 pub mod history;
 pub mod input;

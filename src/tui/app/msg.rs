@@ -11,7 +11,7 @@ use crm_core::platform::{ColumnInfo, ObjectInfo, ReadReject, Source};
 use crm_core::project::{Mapping, Problem, Project};
 use crm_core::table::Window;
 use crm_core::table::profile::Profile;
-use crm_core::workspace::{PlanRow, Preview, PreviewRows};
+use crm_core::workspace::{FieldValue, PlanRow, Preview, PreviewRows};
 
 use super::key::Key;
 
@@ -187,6 +187,10 @@ pub enum Request {
     Columns(MappingText),
     /// Rows before and after a mapping's steps.
     Preview(MappingText, PreviewRows, usize),
+    /// What may fill the target columns that nothing fills.
+    Suggest(Box<Columns>),
+    /// The values that a field reads, with what becomes of each.
+    Values(MappingText, String),
     /// One source row's cell of a target field through its steps.
     Trace(MappingText, u64, String),
     /// Plan these mappings, all if empty.
@@ -251,6 +255,21 @@ pub struct PlatformObjects {
     pub objects: Result<Vec<ObjectInfo>, Error>,
 }
 
+/// A source column that may fill a target column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// Target column.
+    pub to: String,
+    /// Source column.
+    pub from: String,
+    /// How sure, 0 to 1.
+    pub score: f64,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+    /// Cleaning rules that go with it.
+    pub clean: Vec<String>,
+}
+
 /// What a job found.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -274,6 +293,10 @@ pub enum Answer {
     Columns(Box<Columns>),
     /// To [`Request::Preview`]: what is wrong with the mapping, or its rows.
     Preview(Result<Arc<Preview>, Vec<Problem>>),
+    /// To [`Request::Suggest`], best first.
+    Proposals(Arc<Vec<Proposal>>),
+    /// To [`Request::Values`].
+    Values(Vec<FieldValue>),
     /// To [`Request::Trace`].
     Trace(Vec<CellStep>),
     /// To [`Request::Plan`] and [`Request::LoadPlan`].

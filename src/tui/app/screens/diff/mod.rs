@@ -193,7 +193,7 @@ impl DiffScreen {
         shared.focus = field;
         shared.go(ScreenId::Map);
     }
-    fn to_rejects(&mut self, shared: &mut Shared) {
+    fn go_to_rejects(&mut self, shared: &mut Shared) {
         let Some(plan) = shared.plan.clone() else { return };
         let has = |mapping: &MappingPlan, operation| count(&mapping.counts, operation) > 0;
         let wanted = [Operation::Rejected, Operation::Held].into_iter().find_map(|operation| {
@@ -237,7 +237,7 @@ impl ScreenState for DiffScreen {
             Action::Migrate => self.confirm(shared),
             Action::NextPane => self.in_rows = !self.in_rows,
             Action::FilterColumn => self.choose_column(shared),
-            Action::Rejects => self.to_rejects(shared),
+            Action::Rejects => self.go_to_rejects(shared),
             Action::EditField => self.mend(shared),
             Action::Reveal => self.rows.revealed = !self.rows.revealed,
             Action::Back if self.in_rows => self.in_rows = false,

@@ -1,0 +1,469 @@
+//! The Map screen: which column fills which field, by which steps, and what comes of it on real rows.
+mod edit;
+mod fields;
+mod values;
+
+use std::sync::Arc;
+
+use crm_core::project::{Field, Origin, Problem};
+use crm_core::table::profile::Profile;
+use crm_core::workspace::{Preview, PreviewRows};
+
+pub use edit::FieldEditor;
+pub use fields::{FieldRow, Status};
+pub use values::{ValueRow, ValuesEditor};
+
+use super::ScreenState;
+use crate::app::action::Action;
+use crate::app::key::Key;
+use crate::app::list::ListState;
+use crate::app::msg::{Answer, Columns, Lane, MappingText, ObjectSpec, Proposal, Request};
+use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
+use crate::app::shared::{Shared, Tone, Wanted};
+
+/// Columns from which both lists are shown with the links between them.
+pub const WIDE: usize = 100;
+/// Rows of a preview: enough to find some that fail.
+pub const SAMPLE: usize = 200;
+/// Score from which suggestions are accepted in one go.
+const SURE: f64 = 0.9;
+
+/// State of the Map screen.
+#[derive(Debug, Default)]
+pub struct MapScreen {
+    /// Columns of both sides.
+    pub columns: Option<Box<Columns>>,
+    /// Target fields: those of the mapping in its order, then the target's others.
+    pub fields: Vec<FieldRow>,
+    /// Where their list stands.
+    pub targets: ListState,
+    /// Where the list of source columns stands.
+    pub sources: ListState,
+    /// The source columns have the keys; only where both lists are shown.
+    pub in_sources: bool,
+    /// A sample of rows before and after.
+    pub preview: Option<Arc<Preview>>,
+    /// What is wrong with the mapping.
+    pub problems: Vec<Problem>,
+    /// Suggestions, best first.
+    pub proposals: Arc<Vec<Proposal>>,
+    /// The field under edit.
+    pub editor: Option<FieldEditor>,
+    /// The value map under edit.
+    pub values: Option<ValuesEditor>,
+    /// Which of a field's suggestions is shown.
+    choice: usize,
+    wanted_columns: Wanted<(String, String, String, u64)>,
+    wanted_preview: Wanted<(MappingText, u64)>,
+    behind: bool,
+}
+
+impl MapScreen {
+    /// The target field at the cursor.
+    pub fn row(&self) -> Option<&FieldRow> {
+        self.fields.get(self.targets.cursor)
+    }
+    /// The source column at the cursor.
+    pub fn source(&self) -> Option<&str> {
+        self.columns.as_ref()?.source.get(self.sources.cursor).map(|column| column.name.as_str())
+    }
+    /// First values of a source column.
+    pub fn samples(&self, column: &str) -> Vec<&str> {
+        let Some(columns) = &self.columns else { return Vec::new() };
+        let Some(at) = columns.sample.columns.iter().position(|name| name == column) else { return Vec::new() };
+        columns.sample.rows.iter().filter_map(|row| row.get(at)?.as_deref()).take(5).collect()
+    }
+    /// Suggestions for a target field that were not refused, best first.
+    pub fn proposals_for<'a>(&'a self, target: &str, shared: &'a Shared) -> impl Iterator<Item = &'a Proposal> {
+        let mapping = shared.mapping_name();
+        let target = target.to_owned();
+        self.proposals.iter().filter(move |proposal| {
+            proposal.to == target
+                && !shared
+                    .refused
+                    .iter()
+                    .any(|(one, to, from)| *one == *mapping && *to == proposal.to && *from == proposal.from)
+        })
+    }
+    /// The suggestion that is shown for the field at the cursor.
+    pub fn proposal<'a>(&'a self, shared: &'a Shared) -> Option<&'a Proposal> {
+        let row = self.row().filter(|row| row.field.is_none())?;
+        let count = self.proposals_for(&row.target, shared).count();
+        self.proposals_for(&row.target, shared).nth(self.choice % count.max(1))
+    }
+    /// Mapped, failing, required and empty, and with a suggestion: for the heading.
+    pub fn tally(&self, shared: &Shared) -> (usize, usize, usize, usize) {
+        let count = |status: &dyn Fn(&FieldRow) -> bool| self.fields.iter().filter(|row| status(row)).count();
+        (
+            count(&|row| row.field.is_some()),
+            count(&|row| row.status == Status::Failing || row.status == Status::Wrong),
+            count(&|row| row.status == Status::Required),
+            count(&|row| row.field.is_none() && self.proposals_for(&row.target, shared).next().is_some()),
+        )
+    }
+    fn focus(&mut self, target: &str) {
+        if let Some(at) = self.fields.iter().position(|row| row.target == target) {
+            self.targets.select(at);
+            self.in_sources = false;
+        }
+    }
+    fn ask_for_what_lacks(&mut self, shared: &mut Shared) {
+        let Some(mapping) = shared.mapping() else { return };
+        let Some(text) = shared.draft().map(crate::app::draft::Draft::text) else { return };
+        let key = (mapping.name.clone(), mapping.from.label.clone(), mapping.to.to_string(), shared.saves);
+        if self.wanted_columns.changes(key) {
+            if self.columns.as_ref().is_some_and(|columns| columns.mapping != mapping.name) {
+                self.columns = None;
+                self.preview = None;
+                self.proposals = Arc::default();
+                self.targets = ListState::default();
+                self.sources = ListState::default();
+            }
+            shared.ask(Lane::Columns, "reading the columns of both sides", Request::Columns(text.clone()));
+        }
+        if self.wanted_preview.changes((text.clone(), shared.saves)) {
+            shared.ask(Lane::MapPreview, "trying the mapping", Request::Preview(text, PreviewRows::From(0), SAMPLE));
+        }
+    }
+    fn link(&mut self, shared: &mut Shared) {
+        let (columns, _) = shared.body();
+        let Some(target) = self.row().map(|row| row.target.clone()) else { return };
+        if columns >= WIDE {
+            if let Some(source) = self.source().map(str::to_owned) {
+                edit::link(shared, &target, &source, &[]);
+            }
+            return;
+        }
+        let Some(sides) = &self.columns else { return };
+        let items =
+            sides.source.iter().map(|column| (column.name.clone(), self.samples(&column.name).join(" | "))).collect();
+        let now = self.row().and_then(FieldRow::source);
+        let at = sides.source.iter().position(|column| Some(column.name.as_str()) == now).unwrap_or(0);
+        shared.open(Overlay::Pick(Picker::new(
+            format!("What fills {target}?"),
+            Tag::Choose("source column"),
+            items,
+            at,
+        )));
+    }
+    fn accept(&mut self, shared: &mut Shared) {
+        match self.proposal(shared).cloned() {
+            Some(proposal) => {
+                edit::link(shared, &proposal.to, &proposal.from, &proposal.clean);
+                self.choice = 0;
+            }
+            None => shared.tell(Tone::Info, "there is no suggestion for this field"),
+        }
+    }
+    fn accept_all(&mut self, shared: &mut Shared) {
+        let open = self.fields.iter().filter(|row| row.field.is_none());
+        let sure: Vec<Proposal> = open
+            .filter_map(|row| self.proposals_for(&row.target, shared).next().filter(|one| one.score >= SURE).cloned())
+            .collect();
+        if sure.is_empty() {
+            shared.tell(Tone::Info, "no suggestion has a score of .90 or more");
+        } else {
+            edit::link_all(shared, &sure);
+        }
+    }
+    fn refuse(&mut self, shared: &mut Shared) {
+        if let Some(proposal) = self.proposal(shared).cloned() {
+            let mapping = shared.mapping_name().to_owned();
+            shared.tell(Tone::Info, format!("{} is not suggested for {} again", proposal.from, proposal.to));
+            shared.refused.push((mapping, proposal.to, proposal.from));
+            self.choice = 0;
+        }
+    }
+    fn next_problem(&mut self, shared: &mut Shared) {
+        let count = self.fields.len();
+        let next = (1..=count).map(|step| (self.targets.cursor + step) % count.max(1)).find(|at| {
+            let row = &self.fields[*at];
+            matches!(row.status, Status::Failing | Status::Required | Status::Wrong)
+        });
+        match next {
+            Some(at) => self.targets.select(at),
+            None => shared.tell(Tone::Good, "no field has a problem"),
+        }
+    }
+    fn ask_left_behind(&mut self, shared: &mut Shared) {
+        let Some(mapping) = shared.mapping() else { return };
+        self.behind = true;
+        let object = ObjectSpec {
+            platform: mapping.from.platform.clone(),
+            source: mapping.from.source.clone(),
+            label: mapping.from.label.clone(),
+        };
+        shared.ask(Lane::SourceProfile, format!("describing {}", object.label), Request::Profile(object));
+    }
+    fn show_left_behind(profile: &Profile, shared: &mut Shared) {
+        let Some(mapping) = shared.mapping() else { return };
+        let read = |column: &str| {
+            mapping.ignore.iter().any(|name| name == column)
+                || mapping.fields.iter().any(|field| match &field.origin {
+                    Origin::From(name) => name == column,
+                    Origin::Sql(sql) => sql.contains(column),
+                    Origin::Const(_) => false,
+                })
+        };
+        let mut left: Vec<_> = profile
+            .columns
+            .iter()
+            .map(|column| (column, profile.rows.saturating_sub(column.nulls + column.blanks)))
+            .filter(|(column, filled)| *filled > 0 && !read(&column.name))
+            .collect();
+        left.sort_by_key(|(_, filled)| std::cmp::Reverse(*filled));
+        let mut lines: Vec<String> = left
+            .iter()
+            .map(|(column, filled)| {
+                let top: Vec<&str> = column.top.iter().take(4).map(|(value, _)| value.as_str()).collect();
+                format!("{:<24} {filled:>9} filled  {}", column.name, top.join(" | "))
+            })
+            .collect();
+        if lines.is_empty() {
+            lines.push("Nothing: every column with data goes somewhere, or is in ignore.".into());
+        } else {
+            lines.push(String::new());
+            lines.push("Map them, or list them in `ignore = [...]` of the mapping: left behind on purpose.".into());
+        }
+        shared.open(Overlay::Text(format!("Left behind by {}", mapping.name), lines, 0));
+    }
+    fn choose_option(&self, shared: &mut Shared) {
+        let Some(field) = self.row().and_then(|row| row.field.clone()) else {
+            shared.tell(Tone::Info, "link the field first: space");
+            return;
+        };
+        let items =
+            edit::OPTIONS.iter().map(|(name, value, doc)| (format!("{name} = {value}"), (*doc).to_owned())).collect();
+        let title = format!("Options of {}", field.target);
+        shared.open(Overlay::Pick(Picker::new(title, Tag::Choose("field option"), items, 0)));
+    }
+    fn open_editor(&mut self, shared: &mut Shared) {
+        let Some(row) = self.row() else { return };
+        let field = row.field.clone().unwrap_or_else(|| {
+            let source = self.proposal(shared).map(|proposal| proposal.from.clone());
+            Field::new(row.target.clone(), Origin::From(source.unwrap_or_default()))
+        });
+        self.editor = Some(FieldEditor::new(&field));
+        self.try_edited(shared);
+    }
+    /// Asks what the edited field makes of real rows.
+    fn try_edited(&mut self, shared: &mut Shared) {
+        let (Some(editor), Some(draft)) = (&mut self.editor, shared.draft()) else { return };
+        if let Some(candidate) = editor.candidate(&draft.text()) {
+            shared.ask(Lane::MapPreview, "trying it", Request::Preview(candidate, PreviewRows::From(0), SAMPLE));
+        }
+    }
+    fn edit_key(&mut self, key: Key, shared: &mut Shared) {
+        let Some(editor) = &mut self.editor else { return };
+        match edit::key(editor, key) {
+            edit::Pressed::Typed => self.try_edited(shared),
+            edit::Pressed::Nothing => {}
+            edit::Pressed::Leave => {
+                self.editor = None;
+                self.wanted_preview.forget();
+            }
+            edit::Pressed::Accept => {
+                if editor.accept(shared) {
+                    let target = editor.target.clone();
+                    self.editor = None;
+                    self.wanted_preview.forget();
+                    shared.focus = Some(target);
+                }
+            }
+        }
+    }
+    fn answer_preview(&mut self, answer: &Result<Arc<Preview>, Vec<Problem>>) {
+        match (&mut self.editor, answer) {
+            (Some(editor), Ok(preview)) => editor.tried(Arc::clone(preview)),
+            (Some(editor), Err(problems)) => editor.failed(problems),
+            (None, Ok(preview)) => {
+                self.preview = Some(Arc::clone(preview));
+                self.problems.clear();
+            }
+            (None, Err(problems)) => self.problems.clone_from(problems),
+        }
+    }
+}
+
+impl ScreenState for MapScreen {
+    fn settle(&mut self, shared: &mut Shared) {
+        if self.editor.is_none() {
+            self.ask_for_what_lacks(shared);
+        }
+        // The cursor stays on its field, wherever an edit has put it.
+        let at = self.row().map(|row| row.target.clone());
+        self.fields = fields::rows(self, shared);
+        if let Some(target) = at {
+            let sources = self.in_sources;
+            self.focus(&target);
+            self.in_sources = sources;
+        }
+        if let Some(target) = shared.focus.take_if(|_| !self.fields.is_empty()) {
+            self.focus(&target);
+        }
+        let (columns, rows) = shared.body();
+        let wide = columns >= WIDE;
+        self.in_sources &= wide;
+        // Two lines of tally and headings above, a rule and the evidence below.
+        let list = rows.saturating_sub(if wide { 8 } else { 7 }).max(3);
+        self.targets.layout(self.fields.len(), list);
+        self.sources.layout(self.columns.as_ref().map_or(0, |columns| columns.source.len()), list);
+        if let Some(values) = &mut self.values {
+            values.layout(rows);
+        }
+    }
+    fn act(&mut self, action: Action, shared: &mut Shared) -> bool {
+        if self.values.is_some() {
+            return values::act(self, action, shared);
+        }
+        match action {
+            Action::EditField | Action::Open => self.open_editor(shared),
+            Action::NextPane | Action::Left | Action::Right => {
+                let wide = shared.body().0 >= WIDE;
+                self.in_sources = wide
+                    && match action {
+                        Action::Left => true,
+                        Action::Right => false,
+                        _ => !self.in_sources,
+                    };
+            }
+            Action::Link => self.link(shared),
+            Action::Unlink => match self.row().filter(|row| row.field.is_some()).map(|row| row.target.clone()) {
+                Some(target) => edit::unlink(shared, &target),
+                None => shared.tell(Tone::Info, "nothing fills this field"),
+            },
+            Action::Accept => self.accept(shared),
+            Action::AcceptAll => self.accept_all(shared),
+            Action::Refuse => self.refuse(shared),
+            Action::OtherSuggestion => self.choice += 1,
+            Action::NextProblem => self.next_problem(shared),
+            Action::LeftBehind => self.ask_left_behind(shared),
+            Action::FieldOptions => self.choose_option(shared),
+            Action::Values => values::open(self, shared),
+            Action::Plan => shared.make_plan(),
+            _ if self.in_sources => return self.sources.act(action),
+            _ => {
+                self.choice = 0;
+                return self.targets.act(action);
+            }
+        }
+        true
+    }
+    fn heading(&self, shared: &Shared) -> String {
+        match shared.mapping() {
+            Some(mapping) => {
+                let rows = self.columns.as_ref().map(|columns| columns.sample.total).unwrap_or_default();
+                let target = self.columns.as_ref().and_then(|columns| columns.target_rows);
+                let target = target.map(|rows| format!(" {rows}")).unwrap_or_default();
+                format!("MAP {}  {} {rows} -> {}{target}", mapping.name, mapping.from.label, mapping.to)
+            }
+            None if shared.drafts.is_empty() => "MAP  no mapping yet".to_owned(),
+            None => format!("MAP {}  cannot be read", shared.mapping_name()),
+        }
+    }
+    fn answer(&mut self, lane: Lane, answer: &Answer, shared: &mut Shared) {
+        match (lane, answer) {
+            (Lane::Columns, Answer::Columns(columns)) => {
+                self.columns = Some(columns.clone());
+                shared.ask(Lane::Suggest, "looking for what fits", Request::Suggest(columns.clone()));
+            }
+            (Lane::MapPreview, Answer::Preview(preview)) => self.answer_preview(preview),
+            (Lane::Suggest, Answer::Proposals(proposals)) => self.proposals = Arc::clone(proposals),
+            (Lane::SourceProfile, Answer::Profile(profile)) if self.behind => {
+                self.behind = false;
+                Self::show_left_behind(profile, shared);
+            }
+            (Lane::FieldValues, Answer::Values(rows)) => {
+                if let Some(values) = &mut self.values {
+                    values.take(rows);
+                }
+            }
+            _ => {}
+        }
+    }
+    fn failed(&mut self, lane: Lane, _: &mut Shared) {
+        if lane == Lane::FieldValues {
+            self.values = None;
+        }
+    }
+    fn reply(&mut self, tag: &Tag, reply: &Reply, shared: &mut Shared) {
+        match (tag, reply) {
+            (Tag::Choose("source column"), Reply::Picked(item)) => {
+                let source = self.columns.as_ref().and_then(|columns| columns.source.get(*item));
+                if let (Some(source), Some(row)) = (source.map(|column| column.name.clone()), self.row()) {
+                    edit::link(shared, &row.target, &source, &[]);
+                }
+            }
+            (Tag::Choose("field option"), Reply::Picked(item)) => {
+                if let Some(field) = self.row().and_then(|row| row.field.clone()) {
+                    edit::set_option(shared, &field, *item);
+                }
+            }
+            (Tag::Type("value"), Reply::Text(to)) => values::set(self, to, shared),
+            _ => {}
+        }
+    }
+    fn key(&mut self, key: Key, shared: &mut Shared) -> bool {
+        if self.editor.is_none() {
+            return false;
+        }
+        self.edit_key(key, shared);
+        true
+    }
+    fn paste(&mut self, text: &str, shared: &mut Shared) {
+        if let Some(editor) = &mut self.editor {
+            editor.insert(text);
+            self.try_edited(shared);
+        }
+    }
+    fn click(&mut self, column: usize, row: usize, shared: &mut Shared) {
+        let wide = shared.body().0 >= WIDE;
+        let left = wide && column < shared.body().0 / 3;
+        let list = if left { &mut self.sources } else { &mut self.targets };
+        if let Some(at) = row.checked_sub(2).map(|row| list.top + row).filter(|at| *at < list.len) {
+            list.select(at);
+            self.in_sources = left;
+        }
+    }
+    fn find(&mut self, sought: &str, forward: bool, _: &mut Shared) -> bool {
+        let sought = sought.to_lowercase();
+        let fits = |row: &FieldRow| {
+            row.target.to_lowercase().contains(&sought)
+                || row.source().is_some_and(|source| source.to_lowercase().contains(&sought))
+        };
+        let (cursor, count) = (self.targets.cursor, self.fields.len());
+        let mut order: Vec<usize> = (1..=count).map(|step| (cursor + step) % count.max(1)).collect();
+        if !forward {
+            order.reverse();
+        }
+        let found = order.into_iter().find(|at| fits(&self.fields[*at]));
+        if let Some(at) = found {
+            self.targets.select(at);
+        }
+        found.is_some()
+    }
+    fn offers(&self, action: Action, _: &Shared) -> bool {
+        match (&self.editor, &self.values) {
+            (Some(_), _) => action == Action::Save,
+            (None, Some(_)) => matches!(action, Action::Open | Action::EditField | Action::Undo | Action::Save),
+            _ => true,
+        }
+    }
+    fn command(&self, shared: &Shared) -> Option<String> {
+        let mapping = shared.mapping()?;
+        Some(match self.row().filter(|row| row.status == Status::Failing) {
+            Some(row) => format!("preview {} --failing={}", mapping.name, row.target),
+            None => "check".to_owned(),
+        })
+    }
+}
+
+/// Asks for a text that only the Map screen knows.
+fn ask_text(shared: &mut Shared, title: String, lines: Vec<String>, typed: &str) {
+    let mut question = Question::text(title, Tag::Type("value"), typed);
+    question.lines = lines;
+    shared.open(Overlay::Ask(question));
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,215 @@
+#![allow(clippy::unwrap_used)]
+use std::path::Path;
+
+use crm_core::map::{Failure, Fate, StepCount};
+use crm_core::platform::ColumnInfo;
+use crm_core::project::load_mapping;
+use crm_core::table::Window;
+
+use super::*;
+use crate::app::App;
+use crate::app::msg::{Effect, Msg};
+use crate::app::tests::{answer, app, press};
+
+const MAPPING: &str = "# people\nfrom = \"legacy:contacts\"\nto = \"nova:contacts\"\nkey = [\"legacy_id\"]\n\n[fields]\nlegacy_id = \"CONTACT_ID\"\nemail = { from = \"EMAIL_ADDR\", clean = [\"trim\", \"lower\", \"email\"] }\n";
+
+fn column(name: &str, required: bool) -> ColumnInfo {
+    ColumnInfo { name: name.into(), declared: "TEXT".into(), required, key: false, generated: false }
+}
+
+fn window(columns: &[&str], rows: &[&[&str]]) -> Window {
+    Window {
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        rows: rows.iter().map(|row| row.iter().map(|cell| Some((*cell).to_owned())).collect()).collect(),
+        ordinals: (0..rows.len() as u64).collect(),
+        lines: vec![None; rows.len()],
+        total: 4_000,
+        first: 0,
+    }
+}
+
+/// Parses the mapping at hand, as the job would.
+fn parse(app: &mut App) {
+    if app.shared.jobs.contains_key(&Lane::Parse) {
+        let text = app.shared.draft().unwrap().text();
+        let parsed = load_mapping(Path::new("."), &text.path, &text.text);
+        answer(app, Lane::Parse, Ok(Answer::Parsed(text, Box::new(parsed))));
+    }
+}
+
+fn preview() -> Preview {
+    Preview {
+        before: window(&["CONTACT_ID", "EMAIL_ADDR"], &[&["007", " ANN@X.COM"], &["8", "ben@x"]]),
+        after: window(&["legacy_id", "email"], &[&["007", "ann@x.com"], &["8", "ben@x"]]),
+        fates: vec![Fate::Accepted, Fate::Rejected],
+        failures: vec![Failure {
+            row: 1,
+            field: 1,
+            step: "email".into(),
+            reason: "no top-level domain".into(),
+            fatal: true,
+        }],
+        sources: vec![Some("CONTACT_ID".into()), Some("EMAIL_ADDR".into())],
+        counts: vec![StepCount { field: "email".into(), step: "email".into(), changed: 1, failed: 1 }],
+        reasons: Vec::new(),
+        sampled: 2,
+    }
+}
+
+/// The Map screen on a mapping of two fields; the target has two more columns.
+pub(crate) fn mapped() -> App {
+    let mut app = app(&[("contacts", MAPPING)]);
+    app.update(Msg::Resize(80, 24));
+    press(&mut app, "2");
+    parse(&mut app);
+    let columns = Columns {
+        mapping: "contacts".into(),
+        source: vec![column("CONTACT_ID", false), column("EMAIL_ADDR", false), column("PHONE1", false)],
+        target: vec![
+            column("legacy_id", true),
+            column("email", false),
+            column("phone", false),
+            column("owner_id", true),
+        ],
+        sample: window(
+            &["CONTACT_ID", "EMAIL_ADDR", "PHONE1"],
+            &[&["007", " ANN@X.COM", "030 123"], &["8", "ben@x", "0171 5"]],
+        ),
+        target_rows: Some(75),
+    };
+    answer(&mut app, Lane::Columns, Ok(Answer::Columns(Box::new(columns))));
+    answer(&mut app, Lane::MapPreview, Ok(Answer::Preview(Ok(Arc::new(preview())))));
+    let proposal = |from: &str, score| Proposal {
+        to: "phone".into(),
+        from: from.into(),
+        score,
+        reasons: vec!["the names mean the same".into()],
+        clean: vec!["trim".into()],
+    };
+    let proposals = vec![proposal("PHONE1", 0.93), proposal("CONTACT_ID", 0.41)];
+    answer(&mut app, Lane::Suggest, Ok(Answer::Proposals(Arc::new(proposals))));
+    app
+}
+
+fn text(app: &App) -> String {
+    app.shared.draft().unwrap().history.text().to_owned()
+}
+
+#[test]
+fn fields_of_the_mapping_come_first_then_what_the_target_has_beside() {
+    let app = mapped();
+    let rows: Vec<_> = app.screens.map.fields.iter().map(|row| (row.target.as_str(), row.status)).collect();
+    assert_eq!(
+        rows,
+        [
+            ("legacy_id", Status::Fine),
+            ("email", Status::Failing),
+            ("phone", Status::Suggested),
+            ("owner_id", Status::Required)
+        ]
+    );
+}
+
+#[test]
+fn a_suggestion_is_accepted_undone_and_refused() {
+    let mut app = mapped();
+    press(&mut app, "down down a");
+    parse(&mut app);
+    assert!(text(&app).contains("phone = { from = \"PHONE1\", clean = [\"trim\"] }"), "{}", text(&app));
+    assert!(text(&app).starts_with("# people\n"), "comments stay");
+    press(&mut app, "u");
+    parse(&mut app);
+    assert_eq!(text(&app), MAPPING);
+    press(&mut app, "A");
+    parse(&mut app);
+    assert!(text(&app).contains("PHONE1"));
+    press(&mut app, "u");
+    parse(&mut app);
+    press(&mut app, "x");
+    assert_eq!(app.screens.map.proposal(&app.shared).unwrap().from, "CONTACT_ID");
+    press(&mut app, "x");
+    assert!(app.screens.map.proposal(&app.shared).is_none());
+}
+
+#[test]
+fn problems_are_walked_through() {
+    let mut app = mapped();
+    press(&mut app, "n");
+    assert_eq!(app.screens.map.row().unwrap().target, "email");
+    press(&mut app, "n");
+    assert_eq!(app.screens.map.row().unwrap().target, "owner_id");
+}
+
+#[test]
+fn a_column_is_linked_through_the_picker_or_between_the_lists() {
+    let mut app = mapped();
+    press(&mut app, "G space P H O N enter");
+    parse(&mut app);
+    assert!(text(&app).contains("owner_id = \"PHONE1\""), "{}", text(&app));
+    press(&mut app, "d");
+    parse(&mut app);
+    assert!(!text(&app).contains("owner_id"));
+    app.update(Msg::Resize(120, 40));
+    press(&mut app, "tab down down tab space");
+    parse(&mut app);
+    let target = app.screens.map.row().unwrap().target.clone();
+    assert!(text(&app).contains(&format!("{target} = \"PHONE1\"")), "{}", text(&app));
+}
+
+#[test]
+fn a_field_is_edited_with_its_result_beside_it() {
+    let mut app = mapped();
+    press(&mut app, "down enter");
+    let editor = app.screens.map.editor.as_ref().unwrap();
+    assert_eq!(editor.text.text(), "from = \"EMAIL_ADDR\"\nclean = [\"trim\", \"lower\", \"email\"]\n");
+    press(&mut app, "enter");
+    // Typing asks for a result; what cannot be is said and not asked.
+    let effects: Vec<Effect> =
+        "on_error = \"null\"".chars().flat_map(|char| app.update(Msg::Key(Key::char(char)))).collect();
+    assert!(app.screens.map.editor.as_ref().unwrap().problem.is_none());
+    let tried = effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Ask(_, Request::Preview(text, ..)) if text.text.contains("on_error")));
+    assert!(tried);
+    press(&mut app, "^S");
+    parse(&mut app);
+    assert!(app.screens.map.editor.is_none());
+    assert!(text(&app).contains("on_error = \"null\""), "{}", text(&app));
+    press(&mut app, "enter x");
+    assert!(app.screens.map.editor.as_ref().unwrap().problem.is_some());
+    press(&mut app, "^S");
+    assert!(app.screens.map.editor.is_some(), "what is no field is not taken over");
+    press(&mut app, "esc");
+    assert!(app.screens.map.editor.is_none());
+}
+
+#[test]
+fn a_missing_value_is_mended_in_the_value_map() {
+    let mapping =
+        MAPPING.to_owned() + "stage = { from = \"STG\", values = { L = \"lead\" }, otherwise = \"reject\" }\n";
+    let mut app = app(&[("contacts", &mapping)]);
+    app.update(Msg::Resize(80, 24));
+    press(&mut app, "2");
+    parse(&mut app);
+    press(&mut app, "down down v");
+    let value = |value: &str, becomes: Option<&str>| ValueRow {
+        value: Some(value.into()),
+        looked_up: Some(value.into()),
+        becomes: becomes.map(str::to_owned),
+        failed: becomes.is_none().then(|| "not in the value map".into()),
+        rows: 7,
+    };
+    answer(&mut app, Lane::FieldValues, Ok(Answer::Values(vec![value("L", Some("lead")), value("W", None)])));
+    assert_eq!(app.screens.map.values.as_ref().unwrap().rows[0].value.as_deref(), Some("W"), "failing first");
+    press(&mut app, "enter w o n enter");
+    assert!(text(&app).contains("W = \"won\""), "{}", text(&app));
+    press(&mut app, "q");
+    assert!(app.screens.map.values.is_none());
+}
+
+#[test]
+fn options_are_picked() {
+    let mut app = mapped();
+    press(&mut app, "down o w r i t e space i f enter");
+    assert!(text(&app).contains("write = \"if_blank\""), "{}", text(&app));
+}
