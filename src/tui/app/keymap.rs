@@ -116,7 +116,13 @@ const DIFF: &[Row] = &[
     ("x", Action::Reveal),
     ("tab", Action::NextPane),
 ];
-const RUN: &[Row] = &[("c", Action::CancelRun), ("enter", Action::Open), ("p", Action::Plan)];
+const RUN: &[Row] = &[
+    ("c", Action::CancelRun),
+    ("enter", Action::Open),
+    ("e", Action::EditField),
+    ("r", Action::Rejects),
+    ("p", Action::Plan),
+];
 const HISTORY: &[Row] =
     &[("enter", Action::Open), ("p", Action::Plan), ("e", Action::EditField), ("r", Action::Rejects)];
 

@@ -14,6 +14,7 @@ pub mod keymap;
 pub mod list;
 pub mod msg;
 pub mod overlay;
+pub mod run_rejects;
 pub mod screens;
 pub mod session;
 pub mod shared;

@@ -1,10 +1,57 @@
 //! What a run did, mapping by mapping: shared by the screens that show runs.
 use crm_core::journal::{MappingResult, RunRecord, RunState};
 use crm_core::score::{Consistency, percent};
+use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::Look;
-use super::text::number;
+use super::table::{self, Cell, Column, Selection};
+use super::text::{number, wrap};
+use super::{Look, widgets};
+use crate::app::run_rejects::RunRejects;
+
+/// Draws what a run did, what it says, and what it left out, from a row of `area` on.
+pub fn draw(frame: &mut Frame, area: Rect, row: usize, run: &RunRecord, rejects: &RunRejects, look: &Look) {
+    let mut row = row;
+    for (line, style) in lines(run, look) {
+        widgets::put(frame, area, row, &line, style, look);
+        row += 1;
+    }
+    for line in run.note.iter().flat_map(|note| note.lines()) {
+        for part in wrap(line, usize::from(area.width).saturating_sub(2)) {
+            widgets::put(frame, area, row, &format!(" {part}"), look.theme.warn(), look);
+            row += 1;
+        }
+    }
+    if !run.state.is_final() {
+        return;
+    }
+    widgets::rule(frame, area, row, "rejects and held rows by cause", &rejects.list.place(), look);
+    let below = u16::try_from(row + 1).unwrap_or(area.height).min(area.height);
+    let body = Rect { y: area.y + below, height: area.height - below, ..area };
+    if rejects.causes.is_empty() {
+        let words = if rejects.loaded { " none: every row was carried over" } else { " reading ..." };
+        widgets::put(frame, body, 0, words, look.theme.dim(), look);
+        return;
+    }
+    let room = usize::from(area.width).saturating_sub(14 + 9 + 9 + 5);
+    let columns = [
+        Column::left("MAPPING", 14),
+        Column::left("KIND", 9),
+        Column::right("ROWS", 8),
+        Column::left("CAUSE  (enter: rows, e: mend on the map)", room),
+    ];
+    let rows = rejects.list.visible().filter_map(|at| rejects.causes.get(at)).map(|(mapping, cause)| {
+        vec![
+            Cell::from(mapping.clone()),
+            Cell::new(cause.kind.clone(), look.theme.warn()),
+            Cell::from(number(cause.rows.len() as u64)),
+            Cell::from(cause.cause.clone()),
+        ]
+    });
+    let selection = Selection::Active(rejects.list.cursor - rejects.list.top);
+    table::draw(frame, body, &columns, rows, selection, look);
+}
 
 /// Two lines a mapping (what was read and became of it; the target's side and the score), then the whole.
 pub fn lines(run: &RunRecord, look: &Look) -> Vec<(String, Style)> {

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::app::App;
 use crate::app::screens::history::HistoryScreen;
 use crate::view::table::{self, Cell, Column, Selection};
-use crate::view::text::{number, wrap};
+use crate::view::text::number;
 use crate::view::{Look, results, widgets};
 
 /// Draws the body.
@@ -56,42 +56,7 @@ fn one(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &
     let Some(run) = screen.run(&app.shared) else { return };
     let ended = run.ended.as_ref().map(|ended| format!(" to {ended}")).unwrap_or_default();
     widgets::put(frame, area, 0, &format!(" {}{ended}  by {}", run.started, run.owner), look.theme.dim(), look);
-    let mut row = 1;
-    for (line, style) in results::lines(run, look) {
-        widgets::put(frame, area, row, &line, style, look);
-        row += 1;
-    }
-    for line in run.note.iter().flat_map(|note| note.lines()) {
-        for part in wrap(line, usize::from(area.width).saturating_sub(2)) {
-            widgets::put(frame, area, row, &format!(" {part}"), look.theme.warn(), look);
-            row += 1;
-        }
-    }
-    widgets::rule(frame, area, row, "rejects and held rows by cause", &screen.cause_list.place(), look);
-    let below = u16::try_from(row + 1).unwrap_or(area.height).min(area.height);
-    let body = Rect { y: area.y + below, height: area.height - below, ..area };
-    if screen.causes.is_empty() {
-        let words = if screen.loaded { " none: every row was carried over" } else { " reading ..." };
-        widgets::put(frame, body, 0, words, look.theme.dim(), look);
-        return;
-    }
-    let room = usize::from(area.width).saturating_sub(14 + 9 + 9 + 5);
-    let columns = [
-        Column::left("MAPPING", 14),
-        Column::left("KIND", 9),
-        Column::right("ROWS", 8),
-        Column::left("CAUSE  (enter: rows, e: mend on the map)", room),
-    ];
-    let rows = screen.cause_list.visible().filter_map(|at| screen.causes.get(at)).map(|(mapping, cause)| {
-        vec![
-            Cell::from(mapping.clone()),
-            Cell::new(cause.kind.clone(), look.theme.warn()),
-            Cell::from(number(cause.rows.len() as u64)),
-            Cell::from(cause.cause.clone()),
-        ]
-    });
-    let selection = Selection::Active(screen.cause_list.cursor - screen.cause_list.top);
-    table::draw(frame, body, &columns, rows, selection, look);
+    results::draw(frame, area, 1, run, &screen.rejects, look);
 }
 
 #[cfg(test)]

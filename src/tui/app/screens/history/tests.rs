@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use crm_core::journal::{MappingResult, RunState};
+use std::sync::Arc;
+
+use crm_core::journal::{MappingResult, Reject, RunState};
 use crm_core::monitor::Progress;
 use crm_core::plan::Counts;
 use crm_core::score::Tally;
@@ -7,6 +9,8 @@ use crm_core::score::Tally;
 use super::*;
 use crate::app::App;
 use crate::app::msg::Msg;
+use crate::app::overlay::Overlay;
+use crate::app::screens::ScreenId;
 use crate::app::tests::{answer, app, press};
 
 /// A finished run of one mapping with two rejects.
@@ -82,8 +86,8 @@ fn a_run_is_opened_with_its_rejects_by_cause() {
     let rejects =
         vec![reject(0, "stage: not in the value map"), reject(1, "stage: not in the value map"), reject(2, "other")];
     answer(&mut app, Lane::HistoryRejects, Ok(Answer::Rejects(Arc::new(rejects))));
-    assert_eq!(app.screens.history.causes.len(), 2);
-    assert_eq!(app.screens.history.causes[0].1.rows, [0, 1]);
+    assert_eq!(app.screens.history.rejects.causes.len(), 2);
+    assert_eq!(app.screens.history.rejects.causes[0].1.rows, [0, 1]);
     press(&mut app, "enter");
     let Some(Overlay::Text(title, lines, _)) = app.overlays.last() else { panic!("no overlay") };
     assert!(title.contains("stage") && lines.iter().any(|line| line.contains("(NULL)")), "{lines:?}");
