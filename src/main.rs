@@ -1,5 +1,6 @@
 //! crm-console: arguments → screen or headless command; errors → exit codes.
 mod cli;
+mod demo;
 
 use std::process::ExitCode;
 

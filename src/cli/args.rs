@@ -77,6 +77,16 @@ pub(crate) enum ThemeName {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write the sample project and open it.
+    Demo {
+        /// Where to; a fresh temporary folder if left out.
+        dir: Option<PathBuf>,
+        /// Only write it.
+        #[arg(long)]
+        no_open: bool,
+        #[command(flatten)]
+        screen: ScreenArgs,
+    },
     /// Tell a text file's dialect, encoding and header.
     Sniff {
         /// A csv or other delimited file.

@@ -34,6 +34,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         return screen::open_project(&common, &arguments.screen);
     };
     match command {
+        Command::Demo { dir, no_open, screen } => screen::demo(&common, &screen, dir.as_deref(), no_open, out),
         Command::Sniff { file } => files::sniff(&file, out),
         Command::Show { object, rows, columns } => files::show(&common, &object, &rows, &columns, out),
         Command::Profile { object } => files::profile(&common, &object, out),

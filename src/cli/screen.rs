@@ -1,14 +1,43 @@
 //! Ways to the screen: a project, two files, the sample project.
 use std::io::IsTerminal;
+use std::path::Path;
 
 use crm_core::{Error, Result};
 
 use super::args::{Common, ScreenArgs, ThemeName};
+use super::output::Output;
 
 /// The screen on the project in `-C DIR`.
 pub(crate) fn open_project(common: &Common, screen: &ScreenArgs) -> Result<u8> {
     need_terminal()?;
     crm_tui::run(super::open(common)?, &options(screen))
+}
+
+/// `demo [DIR] [--no-open]`.
+pub(crate) fn demo(
+    common: &Common,
+    screen: &ScreenArgs,
+    dir: Option<&Path>,
+    no_open: bool,
+    out: &mut Output,
+) -> Result<u8> {
+    let dir = match dir {
+        Some(dir) => dir.to_owned(),
+        None => temporary("crm-console-demo-")?,
+    };
+    crate::demo::write_sample_project(&dir)?;
+    if no_open {
+        if out.is_json() {
+            out.json(&serde_json::json!({"project": dir}))?;
+        } else {
+            out.line(format!("the sample project is in {0}: crm-console -C {0}", dir.display()))?;
+        }
+        return Ok(0);
+    }
+    let common = Common { project: dir.clone(), ..common.clone() };
+    let code = open_project(&common, screen)?;
+    eprintln!("the sample project stays in {0}: crm-console -C {0}", dir.display());
+    Ok(code)
 }
 
 fn options(screen: &ScreenArgs) -> crm_tui::Options {
@@ -32,4 +61,12 @@ fn need_terminal() -> Result<()> {
         Err(Error::usage("the screen needs a terminal")
             .advise("over ssh use `ssh -t`; without a screen see crm-console --help"))
     }
+}
+
+fn temporary(prefix: &str) -> Result<std::path::PathBuf> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir()
+        .map(tempfile::TempDir::keep)
+        .map_err(|error| Error::io("make a folder in", &std::env::temp_dir(), &error))
 }
