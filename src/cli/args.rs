@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Without a command the screen opens on the project in the current folder; with two files it opens a suggested mapping
 /// between them.
 #[derive(Debug, Parser)]
-#[command(name = "crm-console", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "crm-console", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) common: Common,
