@@ -14,6 +14,7 @@ mod process;
 pub(crate) mod recovery;
 mod report;
 mod staged;
+pub(crate) mod verify;
 
 pub(crate) use execute::Run;
 pub(crate) use locks::{EngineLock, Owner, TargetLocks};
@@ -21,6 +22,7 @@ pub(crate) use monitor::RunMonitor;
 pub(crate) use process::{engine_program, spawn_engine};
 pub(crate) use report::write_whole;
 pub use report::{MappingReport, RunReport};
+pub use verify::{Mismatch, MismatchKind};
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::platform::{Connector, Registry};
 use crate::project::Project;
 
+mod checks;
 mod plans;
 mod previews;
 mod runs;

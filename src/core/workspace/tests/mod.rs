@@ -2,3 +2,4 @@
 #![allow(clippy::unwrap_used)]
 pub(crate) mod bench;
 mod plans;
+mod proof;
