@@ -367,7 +367,7 @@ impl Output {
             .filter(|(_, filled)| *filled > 0)
             .map(|(column, filled)| LeftBehind { column, filled })
             .collect();
-        left_behind.sort_by(|one, other| other.filled.cmp(&one.filled));
+        left_behind.sort_by_key(|one| std::cmp::Reverse(one.filled));
         let changes = shape
             .columns
             .iter()

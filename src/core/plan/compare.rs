@@ -131,9 +131,9 @@ fn settle(shape: &Shape, batch: &mut Classified, found: Option<(&Gathered, &[boo
             continue;
         }
         let mut out = StringChunkedBuilder::new(name.as_str().into(), height);
-        for row in 0..height {
+        for (row, verdict) in verdicts.iter().enumerate() {
             let mapped = batch.cells[column].get(row);
-            let value = match (&verdicts[row], found) {
+            let value = match (verdict, found) {
                 (Some((place, cells)), Some((gathered, ..))) if cells[column] != Cell::Changed => {
                     gathered.cells[column].get(*place)
                 }
@@ -173,10 +173,9 @@ fn verdict(shape: &Shape, column: usize, mapped: Option<&str>, there: Option<&st
         return Cell::Same;
     }
     match shape.rules[column] {
-        WriteRule::Create | WriteRule::Never => Cell::Kept,
         WriteRule::IfBlank if is_blank(there) && (waits || !is_blank(mapped)) => Cell::Changed,
         WriteRule::IfBlank if is_blank(there) => Cell::Same,
-        WriteRule::IfBlank => Cell::Kept,
+        WriteRule::IfBlank | WriteRule::Create | WriteRule::Never => Cell::Kept,
         WriteRule::Always if shape.latch[column] && is_true(there) && !is_true(mapped) => Cell::Kept,
         WriteRule::Always => Cell::Changed,
     }

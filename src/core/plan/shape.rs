@@ -208,7 +208,7 @@ impl Shape {
     /// Hash of all cells of each row, as they stand.
     pub(crate) fn hashes(&self, cells: &[StringChunked]) -> Vec<u128> {
         let rows = cells.first().map_or(0, StringChunked::len);
-        let mut iterators: Vec<_> = cells.iter().map(|column| column.iter()).collect();
+        let mut iterators: Vec<_> = cells.iter().map(StringChunked::iter).collect();
         let mut buffer = Vec::with_capacity(512);
         (0..rows)
             .map(|_| {
@@ -298,13 +298,16 @@ fn mark_field(mapping: &Mapping) -> Option<String> {
     (mapping.deleted.is_some()).then(|| deletes.strip_prefix("mark:").map(str::to_owned))?
 }
 
+/// An expression and the byte range to underline in it.
+type Place = Option<(String, usize, usize)>;
+
 fn matcher(
     by: &MatchBy,
     mapping: &Mapping,
     columns: &[String],
     target: &Schema,
     keys: &[usize],
-) -> Result<Matcher, (String, Option<(String, usize, usize)>)> {
+) -> Result<Matcher, (String, Place)> {
     let text = match by {
         MatchBy::Crosswalk => return Ok(Matcher { label: "crosswalk".into(), by: By::Crosswalk }),
         MatchBy::Expression(text) => text,

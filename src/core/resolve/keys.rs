@@ -117,6 +117,8 @@ impl KeyDuplicates {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use Role::{Duplicate, Merged, Survivor};
+
     use super::*;
 
     #[test]
@@ -139,7 +141,6 @@ mod tests {
             }
             rows.iter().enumerate().map(|(row, key)| duplicates.role(*key, row as u32)).collect::<Vec<_>>()
         };
-        use Role::{Duplicate, Merged, Survivor};
         assert_eq!(roles(Duplicates::Reject), [Survivor, Survivor, Duplicate, Duplicate]);
         assert_eq!(roles(Duplicates::First), [Survivor, Survivor, Merged, Merged]);
         assert_eq!(roles(Duplicates::Last), [Merged, Survivor, Merged, Survivor]);

@@ -83,10 +83,7 @@ impl Workspace {
     fn target_of(&self, mapping: &Mapping) -> Result<(Option<Schema>, Capabilities)> {
         let to = self.connector(&mapping.to.platform)?;
         let object = &mapping.to.object;
-        let schema = match to.version(object)?.exists {
-            true => Some(to.schema(&Source::Object(object.clone()))?),
-            false => None,
-        };
+        let schema = if to.version(object)?.exists { Some(to.schema(&Source::Object(object.clone()))?) } else { None };
         Ok((schema, to.capabilities(object)?))
     }
 }

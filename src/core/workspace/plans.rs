@@ -223,7 +223,8 @@ impl Workspace {
         let schema = target.as_ref().map(|target| target.meta().schema.clone());
         let columns: Vec<String> = source.meta().schema.names().map(str::to_owned).collect();
         let here = to.capabilities(&part.to.object)?;
-        let shape = Shape::compile(project, mapping, &columns, schema.as_ref(), here).map_err(problems_error)?;
+        let shape = Shape::compile(project, mapping, &columns, schema.as_ref(), here)
+            .map_err(|found| problems_error(&found))?;
         if shape.pipeline.hash() != part.pipeline_hash || shape.columns != part.columns {
             return Err(changed("the mapping was changed"));
         }
@@ -282,7 +283,8 @@ impl Workspace {
         };
         let here = to.capabilities(&mapping.to.object)?;
         let columns: Vec<String> = source.meta().schema.names().map(str::to_owned).collect();
-        let shape = Shape::compile(self.project(), mapping, &columns, schema.as_ref(), here).map_err(problems_error)?;
+        let shape = Shape::compile(self.project(), mapping, &columns, schema.as_ref(), here)
+            .map_err(|found| problems_error(&found))?;
         Ok(Prepared { shape, source, target })
     }
 
@@ -316,7 +318,7 @@ pub(super) struct Prepared {
 }
 
 /// All problems as one error.
-pub(super) fn problems_error(problems: Vec<Problem>) -> Error {
+pub(super) fn problems_error(problems: &[Problem]) -> Error {
     let mut texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let first = if texts.is_empty() { "the mapping cannot be compiled".to_owned() } else { texts.remove(0) };
     let error = Error::usage(first);

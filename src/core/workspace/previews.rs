@@ -140,8 +140,8 @@ impl Workspace {
         let from = &mapping.from;
         let snapshot = self.glance(&from.platform, &from.source, &from.label, monitor)?;
         let columns = snapshot.columns();
-        let pipeline =
-            Pipeline::compile(mapping, &columns, &self.project().root).map_err(super::plans::problems_error)?;
+        let pipeline = Pipeline::compile(mapping, &columns, &self.project().root)
+            .map_err(|found| super::plans::problems_error(&found))?;
         Ok((snapshot, pipeline))
     }
 

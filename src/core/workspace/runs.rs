@@ -43,7 +43,7 @@ impl Workspace {
     }
 
     /// Notes a run of a stored plan, without an engine yet.
-    fn create_run(&self, plan: &Plan, confirm: &str) -> Result<RunRecord> {
+    pub(super) fn create_run(&self, plan: &Plan, confirm: &str) -> Result<RunRecord> {
         if let Some(error) = plan.refusal() {
             return Err(error);
         }

@@ -23,7 +23,7 @@ pub struct ChangeRun {
     buckets: VecDeque<Store>,
     sorted: Option<(DataFrame, usize)>,
     /// Keeps the bucket files until the end.
-    _temp: Option<tempfile::TempDir>,
+    temp: Option<tempfile::TempDir>,
 }
 
 impl ChangeRun {
@@ -41,7 +41,7 @@ impl ChangeRun {
             let frame = frame.filter(&mask(&frame, &CHANGES)?)?;
             targets.extend(frame.column(TARGET)?.u32()?.iter().flatten());
         }
-        let mut run = Self { reader, buckets: VecDeque::new(), sorted: None, _temp: None };
+        let mut run = Self { reader, buckets: VecDeque::new(), sorted: None, temp: None };
         if targets.len() <= sort_rows {
             let mut all: Option<DataFrame> = None;
             if !targets.is_empty() {
@@ -102,7 +102,7 @@ impl ChangeRun {
             writer.finish()?;
         }
         self.buckets = paths.iter().map(|path| Store::open(path)).collect::<Result<_>>()?;
-        self._temp = Some(folder);
+        self.temp = Some(folder);
         Ok(())
     }
 
@@ -116,6 +116,7 @@ impl ChangeRun {
                 return self.changes(&part).map(Some);
             }
             let Some(bucket) = self.buckets.pop_front() else {
+                self.temp = None;
                 return Ok(None);
             };
             self.sorted = None;
