@@ -75,7 +75,6 @@ fn the_same_inputs_give_the_same_id_and_others_another() {
 }
 
 #[test]
-#[ignore = "needs expressions"]
 fn keys_that_are_missing_or_twice_are_rejected_and_nothing_is_deleted_then() {
     let text = PEOPLE.replace("[fields]", "target_only = \"delete\"\nscope = \"city <> 'Rom'\"\n[fields]");
     let bench = Bench::new(&[("people", &text)])
@@ -91,7 +90,6 @@ fn keys_that_are_missing_or_twice_are_rejected_and_nothing_is_deleted_then() {
 }
 
 #[test]
-#[ignore = "needs expressions"]
 fn rows_in_scope_that_the_source_lacks_go_by_policy() {
     for (policy, deleted, marked) in [("keep", 0, 0), ("list", 0, 0), ("delete", 1, 0), ("mark:gone", 0, 1)] {
         let text =
@@ -112,7 +110,6 @@ fn rows_in_scope_that_the_source_lacks_go_by_policy() {
 }
 
 #[test]
-#[ignore = "needs expressions"]
 fn too_many_deletes_or_rejects_block_the_plan() {
     let text = PEOPLE.replace("[fields]", "target_only = \"delete\"\nscope = \"city = 'Bonn'\"\n[fields]");
     let text = text.replace("max_deletes = \"100%\"", "max_deletes = 1");
@@ -159,7 +156,6 @@ out = { from = "OUT", latch = true }
 }
 
 #[test]
-#[ignore = "needs expressions"]
 fn two_hits_are_held_and_a_target_row_is_taken_once() {
     let text = r#"
 from = "old:people"
@@ -236,7 +232,6 @@ fn links_name_planned_parents_and_rejects_follow_their_root() {
 }
 
 #[test]
-#[ignore = "needs expressions"]
 fn tombstones_delete_their_row_and_count_as_filtered() {
     let text = PEOPLE.replace("[fields]", "deleted = \"CITY = 'gone'\"\nwhere = \"NAME <> 'x'\"\n[fields]");
     let bench = Bench::new(&[("people", &text)])
@@ -251,7 +246,6 @@ fn tombstones_delete_their_row_and_count_as_filtered() {
 }
 
 #[test]
-#[ignore = "needs expressions"]
 fn a_row_outside_the_scope_is_adopted_only_if_it_comes_into_it() {
     let text = r#"
 from = "old:people"
@@ -279,7 +273,6 @@ fn a_target_that_is_not_there_yet_gets_all_rows() {
 }
 
 #[test]
-#[ignore = "needs expressions"]
 fn a_limit_plans_the_first_rows_and_deletes_nothing() {
     let text = PEOPLE.replace("[fields]", "target_only = \"delete\"\nscope = \"city = 'Bonn'\"\n[fields]");
     let bench = Bench::new(&[("people", &text)])
