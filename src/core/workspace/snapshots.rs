@@ -27,6 +27,9 @@ pub enum Freshness {
 /// Snapshots of an object that are kept beside those that plans refer to.
 const KEPT: usize = 3;
 
+/// Time between two looks at whether another snapshot of the same object is finished.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// A local file as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct FileSeen {
@@ -90,6 +93,7 @@ impl Workspace {
         monitor: &dyn Monitor,
     ) -> Result<Snapshot> {
         let folder = self.snapshot_folder(platform, source)?;
+        let _alone = alone(&folder, monitor)?;
         let numbers = taken(&folder)?;
         let seen = Seen::now(connector, source);
         if freshness == Freshness::Cached
@@ -180,6 +184,28 @@ impl Workspace {
                 _ = std::fs::remove_file(folder.join(format!("{number}.json")));
                 _ = std::fs::remove_file(folder.join(format!("{number}.profile")));
             }
+        }
+    }
+}
+
+/// Waits until nobody else, in this process or another, takes a snapshot of this object: two jobs that need the same one
+/// would write the same folder. The second finds what the first took.
+fn alone(folder: &Path, monitor: &dyn Monitor) -> Result<std::fs::File> {
+    let path = folder.join("lock");
+    let file = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Error::io("write", &path, &error))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                monitor.check()?;
+                std::thread::sleep(LOOK);
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(Error::io("lock", &path, &error)),
         }
     }
 }

@@ -144,3 +144,16 @@ fn check_names_what_does_not_fit() {
     let problems = bench.open().check(&Silent).unwrap();
     assert!(problems.iter().any(|problem| problem.message.contains("FAX")), "{problems:?}");
 }
+
+#[test]
+fn jobs_that_need_the_same_snapshot_at_once_share_it() {
+    let bench = bench();
+    let workspace = bench.open();
+    let mapping = workspace.project().mappings.iter().find(|mapping| mapping.name == "accounts").unwrap().clone();
+    let rows: Vec<u64> = std::thread::scope(|scope| {
+        let look = || workspace.preview(&mapping, &PreviewRows::From(0), 10, &Silent).map(|preview| preview.sampled);
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(look)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap().unwrap()).collect()
+    });
+    assert_eq!(rows, [3; 8]);
+}
