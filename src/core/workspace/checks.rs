@@ -1,4 +1,6 @@
 //! Everything that can be said of a project without reading its rows.
+use std::path::Path;
+
 use super::Workspace;
 use crate::error::Result;
 use crate::monitor::{Monitor, Progress};
@@ -11,6 +13,14 @@ impl Workspace {
     pub fn check(&self, monitor: &dyn Monitor) -> Result<Vec<Problem>> {
         let project = self.project();
         let mut problems = project.problems.clone();
+        // A platform that no mapping uses yet must open too: the screens list them all.
+        for name in project.platforms.keys() {
+            if let Err(error) = self.connector(name) {
+                let mut problem = Problem::error(Path::new("project.toml"), error.to_string().replace("\n  ", ": "));
+                problem.field = format!("platforms.{name}");
+                problems.push(problem);
+            }
+        }
         for (done, mapping) in project.mappings.iter().enumerate() {
             monitor.check()?;
             monitor.report(Progress {

@@ -83,7 +83,7 @@ fn mapping(result: &MappingResult, look: &Look) -> [(String, Style); 2] {
         .collect();
     let sum = if shown.is_empty() { "nothing".to_owned() } else { shown.join(" + ") };
     let first = format!(" {}: read {} = {sum}", result.mapping, number(counts.read));
-    let score = result.tally.map(|tally| format!(", consistency {}", percent(tally.ratio()))).unwrap_or_default();
+    let score = result.tally.map(|tally| format!(", as planned {}", percent(tally.ratio()))).unwrap_or_default();
     let moved =
         if result.moved > 0 { format!(", {} moved and left alone", number(result.moved)) } else { String::new() };
     let (closes, style) = match (result.published, result.closes) {
@@ -91,9 +91,9 @@ fn mapping(result: &MappingResult, look: &Look) -> [(String, Style); 2] {
         (true, true) => ("closes", look.theme.good()),
         (true, false) => ("DOES NOT CLOSE", look.theme.bad()),
     };
-    let deleted = if counts.deleted > 0 { format!(" - {} deleted", number(counts.deleted)) } else { String::new() };
+    let deleted = if counts.deleted > 0 { format!(" - {} gone", number(counts.deleted)) } else { String::new() };
     let second = format!(
-        "   {} {} before + {} inserted{deleted} = {} after, {closes}{score}{moved}",
+        "   {} {} + {} new{deleted} = {}, {closes}{score}{moved}",
         result.to,
         number(counts.before),
         number(counts.inserted),
