@@ -26,6 +26,8 @@ pub(super) struct Index {
     firsts: HashTable<u32>,
     /// Rows of the keys that occur more than once, in order.
     repeated: HashMap<u32, Vec<u32>>,
+    /// Pieces of old that were not rows.
+    rejects: u64,
 }
 
 /// What the hashes tell.
@@ -40,6 +42,7 @@ pub(super) struct Found {
     pub(super) removed: u64,
     pub(super) unchanged: u64,
     pub(super) duplicate_keys: (u64, u64),
+    pub(super) rejects: (u64, u64),
     /// Cells of the new rows that differ (of added ones the key), if they all fit.
     pub(super) held: Option<HashMap<u32, Packed>>,
 }
@@ -80,6 +83,7 @@ impl Index {
                 Ok(())
             })?;
         }
+        index.rejects = pass.rejects;
         Ok(index)
     }
 
@@ -152,11 +156,12 @@ impl Index {
                 Ok(())
             })?;
         }
+        let rejects = (self.rejects, pass.rejects);
         let duplicate_keys = (self.repeated.len() as u64, repeated_in_new);
         let pairs = self.pair(left, &mut added);
         let removed = self.rows.len() as u64 - unchanged - pairs.len() as u64;
         let Self { keys, rows, states, .. } = self;
-        Ok(Found { keys, rows, states, pairs, added, removed, unchanged, duplicate_keys, held: keeper.held })
+        Ok(Found { keys, rows, states, pairs, added, removed, unchanged, duplicate_keys, rejects, held: keeper.held })
     }
 
     /// Rows of repeated keys by content, the first of them last, so that it is popped first.

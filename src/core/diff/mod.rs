@@ -58,6 +58,8 @@ pub struct DiffSummary {
     pub columns_removed: Vec<String>,
     /// Keys that occur more than once, in old and in new.
     pub duplicate_keys: (u64, u64),
+    /// Pieces of old and of new that are not rows and so were not compared.
+    pub rejects: (u64, u64),
 }
 
 /// Diffs two objects by `key` columns. `emit` is called for each difference: changed and removed in old order, then
@@ -117,6 +119,7 @@ fn diff_in_chunks(
         columns_added: new_columns.iter().filter(|name| !in_old.contains(name)).cloned().collect(),
         columns_removed: old_columns.iter().filter(|name| !in_new.contains(name)).cloned().collect(),
         duplicate_keys: found.duplicate_keys,
+        rejects: found.rejects,
         ..DiffSummary::default()
     };
     let counts = cells::emit_differences(&old, &new, &mut found, chunk, emit, monitor)?;

@@ -20,7 +20,7 @@ pub(super) struct Side<'a> {
 impl Side<'_> {
     pub(super) fn read(&self, doing: &str) -> Result<Pass> {
         let reader = self.connector.read(self.source, &ReadOptions::default())?;
-        Ok(Pass { reader, first: 0, step: format!("{doing} {}", self.name) })
+        Ok(Pass { reader, first: 0, rejects: 0, step: format!("{doing} {}", self.name) })
     }
 
     /// The columns that count: key first, then compared ones.
@@ -45,6 +45,8 @@ impl Side<'_> {
 pub(super) struct Pass {
     reader: Box<dyn RecordReader>,
     first: u64,
+    /// Pieces that were not rows, so far.
+    pub(super) rejects: u64,
     step: String,
 }
 
@@ -52,9 +54,9 @@ impl Pass {
     /// The next rows with the ordinal of the first.
     pub(super) fn next(&mut self, monitor: &dyn Monitor) -> Result<Option<(u64, Batch)>> {
         monitor.check()?;
-        let Some(batch) = self.reader.next_batch()? else { return Ok(None) };
-        // Pieces that are not rows are no part of a diff; kept, they would pile up in the reader.
-        drop(self.reader.take_rejects());
+        let batch = self.reader.next_batch()?;
+        self.rejects += self.reader.take_rejects().len() as u64;
+        let Some(batch) = batch else { return Ok(None) };
         let first = self.first;
         self.first += batch.frame.height() as u64;
         if self.first >= u64::from(u32::MAX) {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Kind;
 use crate::monitor::Silent;
+use crate::platform::ReadReject;
 use crate::table::fixture::{Cells, Table, source};
 
 fn names(columns: &[&str]) -> Vec<String> {
@@ -106,6 +107,14 @@ fn null_and_the_empty_text_differ_where_both_can_hold_them() {
     assert_eq!(changed(&table(None, false), &table(Some(""), false)), 1);
     assert_eq!(changed(&table(None, false), &table(Some(""), true)), 0);
     assert_eq!(changed(&table(Some(""), true), &table(None, false)), 0);
+}
+
+#[test]
+fn what_could_not_be_read_is_counted() {
+    let reject = ReadReject { line: 2, reason: "open quote".into(), raw: "\"".into() };
+    let broken = Table { rejects: vec![reject.clone(), reject], ..Table::parse("id,v\n1,2") };
+    let (summary, _) = diff_with(&broken, &Table::parse("id,v\n1,2"), &["id"], cells::CHUNK).unwrap();
+    assert_eq!((summary.unchanged, summary.rejects), (1, (2, 0)));
 }
 
 #[test]

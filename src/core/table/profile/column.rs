@@ -118,7 +118,7 @@ impl ColumnState {
             max_length: seen.lengths.map_or(0, |(_, max)| max),
             min,
             max,
-            warnings: guess::warnings(&seen, distinct, self.distinct.repeated(), estimated),
+            warnings: guess::warnings(kind, &seen, distinct, self.distinct.repeated(), estimated),
             patterns: seen.shapes.top(LISTED),
             top,
         }

@@ -247,7 +247,7 @@ pub(super) fn is_country(text: &str) -> bool {
 }
 
 /// What an operator must know, most dangerous first. Counts only: a warning is read where values are not shown.
-pub(super) fn warnings(seen: &Seen, distinct: u64, repeated: u64, estimated: bool) -> Vec<String> {
+pub(super) fn warnings(kind: &str, seen: &Seen, distinct: u64, repeated: u64, estimated: bool) -> Vec<String> {
     let about = if estimated { "about " } else { "" };
     let mut warnings = Vec::new();
     let mut warn = |count: u64, text: String| {
@@ -272,6 +272,8 @@ pub(super) fn warnings(seen: &Seen, distinct: u64, repeated: u64, estimated: boo
             format!("numbers in two notations: decimal point in {}, decimal comma in {}", seen.points, seen.commas);
         warn(u64::from(seen.numbers * 2 > seen.values), text);
     }
+    let text = format!("yes and no are written in {distinct} ways");
+    warn(u64::from(kind == "boolean" && distinct > 2), text);
     let likely_key = seen.values >= 20 && distinct as f64 >= 0.97 * seen.values as f64;
     let text =
         format!("almost unique, likely a key: {about}{repeated} of its values occur more than once (duplicate keys)");

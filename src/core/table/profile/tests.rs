@@ -109,6 +109,8 @@ fn what_an_operator_must_know_is_said() {
     assert!(warns(&column("t", &["a\u{0}b"]), "control characters in 1 value"));
     assert!(warns(&column("t", &["Open", "OPEN", "closed"]), "1 value in several spellings"));
     assert!(warns(&column("n", &["1.234,50", "1,234.50"]), "two notations"));
+    let opted = column("opt_in", &["J", "yes", "0", "1", "TRUE"]);
+    assert!(opted.r#type == "boolean" && warns(&opted, "yes and no are written in 5 ways"));
     let mut ids: Vec<String> = (0..100).map(|id| format!("k{id}")).collect();
     ids.push("k7".into());
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -20,7 +20,8 @@ const NULL_TOKENS: [&str; 16] = [
     "undefined",
     "tbd",
 ];
-const BOOLEANS: [&str; 12] = ["true", "false", "yes", "no", "y", "n", "t", "f", "ja", "nein", "on", "off"];
+const BOOLEANS: [&str; 17] =
+    ["true", "false", "yes", "no", "y", "n", "t", "f", "j", "ja", "nein", "on", "off", "oui", "non", "si", "sim"];
 
 /// True for a token that stands for nothing.
 pub(super) fn is_null_token(text: &str) -> bool {

@@ -16,6 +16,9 @@ use crate::platform::{LINE, LOCATOR, Schema};
 /// Decoded columns kept for windows and gathers, in bytes.
 const CACHE_BYTES: usize = 128 << 20;
 
+/// Row groups that one gather may leave in the cache. One that sweeps over more would only push out what windows need.
+const GATHER_CACHED: usize = 16;
+
 /// The rows of a snapshot: open file, parsed metadata, cache.
 pub(super) struct Rows {
     path: PathBuf,
@@ -111,8 +114,8 @@ impl Rows {
         Ok(frame)
     }
 
-    /// Columns of one row group, from the cache where they are in it.
-    fn cached(&self, group: usize, places: &[usize]) -> Result<Vec<Column>> {
+    /// Columns of one row group, from the cache where they are in it; what was not is put there if `keep`.
+    fn cached(&self, group: usize, places: &[usize], keep: bool) -> Result<Vec<Column>> {
         let mut found: Vec<Option<Column>> = {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
             places.iter().map(|place| cache.get((group, *place))).collect()
@@ -125,7 +128,9 @@ impl Rows {
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
             let gaps = found.iter_mut().filter(|column| column.is_none());
             for ((gap, place), column) in gaps.zip(missing).zip(frame.columns()) {
-                cache.put((group, place), column.clone());
+                if keep {
+                    cache.put((group, place), column.clone());
+                }
                 *gap = Some(column.clone());
             }
         }
@@ -142,7 +147,8 @@ impl Rows {
             let from = first.max(self.starts[group]);
             let rows = (end.min(self.starts[group + 1]) - from) as usize;
             let offset = (from - self.starts[group]) as i64;
-            let columns = self.cached(group, places)?.into_iter().map(|column| column.slice(offset, rows)).collect();
+            let columns =
+                self.cached(group, places, true)?.into_iter().map(|column| column.slice(offset, rows)).collect();
             let part = DataFrame::new(rows, columns)?;
             match whole.as_mut() {
                 Some(whole) => _ = whole.vstack_mut(&part)?,
@@ -172,6 +178,10 @@ impl Rows {
 
     fn gather_sorted(&self, ordinals: &[u64], places: &[usize]) -> Result<DataFrame> {
         let mut picks: Vec<Picked> = places.iter().map(|place| self.picked(*place, ordinals.len())).collect();
+        let keep = match (ordinals.first(), ordinals.last()) {
+            (Some(first), Some(last)) => self.group_of(*last) - self.group_of(*first) < GATHER_CACHED,
+            _ => false,
+        };
         let mut rest = ordinals;
         while let Some(first) = rest.first() {
             let group = self.group_of(*first);
@@ -179,7 +189,7 @@ impl Rows {
             let (here, after) = rest.split_at(rest.partition_point(|ordinal| *ordinal < end));
             rest = after;
             let start = self.starts[group];
-            for (pick, column) in picks.iter_mut().zip(self.cached(group, places)?) {
+            for (pick, column) in picks.iter_mut().zip(self.cached(group, places, keep)?) {
                 pick.add(&column, here.iter().map(|ordinal| (*ordinal - start) as usize))?;
             }
         }
