@@ -1,5 +1,5 @@
 //! All integration tests, in one binary: each would link the whole table engine anew.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod architecture;
 mod crash;

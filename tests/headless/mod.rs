@@ -2,5 +2,6 @@
 mod bad_input;
 mod files;
 mod guards;
+mod journey;
 mod sqlite_target;
 mod textbook;

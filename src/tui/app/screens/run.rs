@@ -53,7 +53,7 @@ impl RunScreen {
             state => shared.tell(Tone::Bad, format!("the run ended: {}", state.word())),
         }
     }
-    fn ask_cancel(&self, shared: &mut Shared) {
+    fn ask_cancel(shared: &mut Shared) {
         match &shared.run {
             Some(run) if !run.state.is_final() => {
                 let mut question = Question::choice(
@@ -90,7 +90,7 @@ impl ScreenState for RunScreen {
     }
     fn act(&mut self, action: Action, shared: &mut Shared) -> bool {
         match action {
-            Action::CancelRun => self.ask_cancel(shared),
+            Action::CancelRun => Self::ask_cancel(shared),
             Action::Open | Action::Rejects => self.rejects.show(shared),
             Action::EditField => self.rejects.mend(shared),
             _ => return self.rejects.list.act(action),
