@@ -56,6 +56,17 @@ pub struct PlanCell {
 impl Workspace {
     /// Makes a plan of these mappings (all if empty), stores it in the state folder.
     pub fn plan(&self, mappings: &[String], limit: Option<u64>, monitor: &dyn Monitor) -> Result<Plan> {
+        self.plan_by(mappings, limit, crate::table::snapshot::ROW_GROUP, monitor)
+    }
+
+    /// [`Workspace::plan`], the source in batches of that many rows. The plan does not depend on it.
+    pub(crate) fn plan_by(
+        &self,
+        mappings: &[String],
+        limit: Option<u64>,
+        batch_rows: usize,
+        monitor: &dyn Monitor,
+    ) -> Result<Plan> {
         let chosen = self.chosen(mappings)?;
         let state = StateDir::of(&self.project().root);
         state.make()?;
@@ -82,7 +93,7 @@ impl Workspace {
                 later: &later,
                 dir: made.path(),
                 limit,
-                batch_rows: crate::table::snapshot::ROW_GROUP,
+                batch_rows,
                 monitor,
             };
             let (mut plan, image) =

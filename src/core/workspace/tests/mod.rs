@@ -3,3 +3,4 @@
 pub(crate) mod bench;
 mod plans;
 mod proof;
+mod properties;
