@@ -43,7 +43,17 @@ impl Crosswalk {
         let keys = statement.query_map([object, new_id], |row| row.get(0))?;
         Ok(keys.collect::<rusqlite::Result<_>>()?)
     }
-    /// All of an object: old key → new id.
+    /// Hands out all (old key, new id) of an object, one after the other.
+    pub fn each(&self, object: &str, mut take: impl FnMut(&str, &str)) -> Result<()> {
+        let mut statement = self.connection.prepare("SELECT old_key, new_id FROM crosswalk WHERE object = ?1")?;
+        let mut rows = statement.query([object])?;
+        while let Some(row) = rows.next()? {
+            let text = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
+            take(text(0)?, text(1)?);
+        }
+        Ok(())
+    }
+    /// All of an object: old key → new id. For millions of rows see [`Crosswalk::each`].
     pub fn load(&self, object: &str) -> Result<HashMap<String, String>> {
         let mut map = HashMap::with_capacity(self.count(object)? as usize);
         let mut statement = self.connection.prepare("SELECT old_key, new_id FROM crosswalk WHERE object = ?1")?;

@@ -113,11 +113,7 @@ impl Verify<'_> {
     /// Compares.
     pub(crate) fn run(&self) -> Result<Verified> {
         let facts = TargetFacts::read(self.shape, self.target, self.monitor)?;
-        let known = if facts.rows == 0 {
-            CrosswalkFacts::default()
-        } else {
-            CrosswalkFacts::read(&facts, self.crosswalk.load(&self.plan.to.to_string())?)
-        };
+        let known = CrosswalkFacts::read(&facts, self.crosswalk, &self.plan.to.to_string())?;
         let rows = facts.rows;
         let mut pairing = Pairing {
             job: self,
@@ -231,13 +227,15 @@ impl Pairing<'_> {
         let shape = self.job.shape;
         let expected = &batch.rows[row];
         if shape.identity.is_some() {
-            let given = expected.identity.as_deref().map(|id| self.facts.pair.find(key_hash(id)).rows().to_vec());
-            let learned = || expected.key.as_deref().and_then(|key| self.known.row(key_hash(key))).map(|at| vec![at]);
+            let given = expected.identity.as_deref().map(|id| self.facts.pair().find(key_hash(id)).rows().to_vec());
+            let learned = || {
+                expected.key.as_deref().and_then(|key| self.known.row(&self.facts, key_hash(key))).map(|at| vec![at])
+            };
             if let Some(rows) = given.filter(|rows| !rows.is_empty()).or_else(learned) {
                 return rows;
             }
         } else if let Some(key) = batch.finals[row] {
-            let rows = self.facts.pair.find(key).rows().to_vec();
+            let rows = self.facts.pair().find(key).rows().to_vec();
             if !rows.is_empty() {
                 return rows;
             }
@@ -323,7 +321,7 @@ impl Pairing<'_> {
     /// Target rows in scope without a source row, which the plan leaves as they were.
     fn kept(&mut self, kept: &[(KeyHash, u128)]) {
         for (pair, cells) in kept.iter().filter(|(pair, _)| *pair != KeyHash::default()) {
-            let hits = self.facts.pair.find(*pair).rows().to_vec();
+            let hits = self.facts.pair().find(*pair).rows().to_vec();
             let free = |at: &&u32| !self.paired[**at as usize];
             let equal = hits.iter().filter(free).find(|at| self.facts.cells_hash[**at as usize] == *cells);
             match equal.or_else(|| hits.iter().find(free)).copied() {
@@ -344,14 +342,12 @@ impl Pairing<'_> {
     fn extras(&mut self) -> Result<()> {
         let mut scope = std::mem::take(&mut self.facts.scope);
         if self.job.shape.scope.is_none() {
-            for at in self.known.by_key.values() {
-                scope[*at as usize] = true;
-            }
+            self.known.add_to_scope(&mut scope);
         }
         let extra: Vec<u32> = (0..self.facts.rows as u32)
             .filter(|at| {
                 let at = *at as usize;
-                let named = self.facts.pair.hash_of(at as u32).is_some();
+                let named = self.facts.pair().hash_of(at as u32).is_some();
                 !self.paired[at] && (self.undead[at] || (scope[at] && !self.excused[at] && named))
             })
             .collect();

@@ -25,7 +25,9 @@ use crate::table::Snapshot;
 use crate::table::snapshot::ROW_GROUP;
 
 /// Rows whose target rows are fetched together, so that a target in another order is read a few times, not once a batch.
-const COMPARE_ROWS: usize = 8 * ROW_GROUP;
+const COMPARE_ROWS: usize = 4 * ROW_GROUP;
+/// Row groups of the target that one batch may touch and still count as being in the target's order.
+const ORDERLY_GROUPS: usize = 4;
 
 /// What one mapping's plan is made from.
 pub(crate) struct Job<'a> {
@@ -40,6 +42,8 @@ pub(crate) struct Job<'a> {
     pub(crate) later: &'a [String],
     /// Folder of the plan.
     pub(crate) dir: &'a Path,
+    /// Other mappings of the plan link to this one.
+    pub(crate) linked: bool,
     /// Only that many source rows.
     pub(crate) limit: Option<u64>,
     /// Most rows of a batch; [`ROW_GROUP`] at most.
@@ -78,11 +82,7 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     let shape = job.shape;
     let facts = TargetFacts::read(shape, job.target, job.monitor)?;
     let object = shape.mapping.to.to_string();
-    let known = if facts.rows == 0 {
-        CrosswalkFacts::default()
-    } else {
-        CrosswalkFacts::read(&facts, job.crosswalk.load(&object)?)
-    };
+    let known = CrosswalkFacts::read(&facts, job.crosswalk, &object)?;
     let mut duplicates = KeyDuplicates::new(shape.mapping.duplicates);
     let own = probe(job, &facts, &known, &mut duplicates)?;
     let links = link_modes(job, own.as_ref());
@@ -90,7 +90,6 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     let mut state = State::new(duplicates, &facts);
     let mut out = Output::create(job)?;
 
-    let chunk_rows = if facts.rows == 0 { 1 } else { COMPARE_ROWS };
     let mut chunk: Vec<Classified> = Vec::new();
     let mut held_rows = 0;
     let mut done = 0;
@@ -100,10 +99,11 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
         let height = frame.height();
         let classified = context.classify(&mut state, frame, first)?;
         out.count_latches(shape, &classified);
+        let orderly = is_orderly(&classified);
         chunk.push(classified);
         held_rows += height;
         done += height as u64;
-        if held_rows >= chunk_rows {
+        if orderly || held_rows >= COMPARE_ROWS {
             out.take(shape, &facts, job.target, &mut chunk)?;
             held_rows = 0;
         }
@@ -128,6 +128,21 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     digest.update(shape.mapping.to.to_string().as_bytes());
     let facts_hash = format!("{:032x}", digest.digest128());
     out.finish(job, &facts, &state, &rows, deletes, facts_hash)
+}
+
+/// The target rows of a batch lie together: fetching them for this batch alone reads little.
+fn is_orderly(batch: &Classified) -> bool {
+    let mut groups: Vec<u32> = Vec::new();
+    for target in batch.rows.iter().filter_map(|op| op.target) {
+        let group = target / ROW_GROUP as u32;
+        if !groups.contains(&group) {
+            groups.push(group);
+            if groups.len() > ORDERLY_GROUPS {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 fn link_modes<'a>(job: &Job<'a>, own: Option<&'a ParentIndex>) -> Vec<LinkMode<'a>> {
@@ -161,7 +176,8 @@ struct Output {
     /// Source columns that nothing reads, with the rows that have something in them.
     unread: Vec<(String, u64)>,
     latches: Vec<(usize, u64, u64)>,
-    image: ParentIndex,
+    /// None: nobody asks.
+    image: Option<ParentIndex>,
     first_unreadable: u64,
 }
 
@@ -207,7 +223,7 @@ impl Output {
             causes,
             unread,
             latches: shape.latch.iter().enumerate().filter(|(_, latch)| **latch).map(|(at, _)| (at, 0, 0)).collect(),
-            image: ParentIndex::default(),
+            image: job.linked.then(ParentIndex::default),
             first_unreadable: job.source.meta().rejects,
         })
     }
@@ -264,14 +280,19 @@ impl Output {
                     if shape.identity.is_none() {
                         op.identity = key_of_target(shape, &batch.cells, row).or_else(|| Some(key.clone()));
                     }
+                    let Some(image) = &mut self.image else { continue };
                     let id = future_id(shape, op, &batch.cells, row);
-                    self.image.accept(&key, Some(id.as_deref().unwrap_or(&key)));
+                    image.accept(&key, Some(id.as_deref().unwrap_or(&key)));
                 }
                 Some(Operation::Insert) => {
-                    self.image.accept(&key, future_id(shape, op, &batch.cells, row).as_deref());
+                    let Some(image) = &mut self.image else { continue };
+                    image.accept(&key, future_id(shape, op, &batch.cells, row).as_deref());
                 }
                 Some(Operation::Merged) | None => {}
-                Some(operation) => self.image.lose(&key, operation),
+                Some(operation) => {
+                    let Some(image) = &mut self.image else { continue };
+                    image.lose(&key, operation);
+                }
             }
         }
     }
@@ -402,7 +423,7 @@ impl Output {
             ..MappingPlan::empty(&shape.mapping.name)
         };
         judge(job, state, rows, deletes, &mut plan);
-        Ok((plan, self.image))
+        Ok((plan, self.image.unwrap_or_default()))
     }
 }
 

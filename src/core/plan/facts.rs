@@ -4,6 +4,7 @@ use polars::prelude::DataFrame;
 use super::lookup::{Hits, Lookup, Texts};
 use super::shape::{By, Shape};
 use crate::error::Result;
+use crate::journal::Crosswalk;
 use crate::monitor::{Monitor, Progress};
 use crate::resolve::keys::{KeyHash, KeyMap, key_hash};
 use crate::table::Snapshot;
@@ -18,8 +19,10 @@ pub(crate) struct TargetFacts {
     pub(crate) cells_hash: Vec<u128>,
     /// In scope by the mapping's expression; all false if it has none.
     pub(crate) scope: Vec<bool>,
-    /// By identity; where the target gives none, by key.
-    pub(crate) pair: Lookup,
+    /// By identity; empty if the target has none, or if a matcher looks up the same.
+    pair: Lookup,
+    /// The matcher by which rows are paired, if one looks up the key and there is no identity.
+    pair_matcher: Option<usize>,
     /// One per matcher; empty for the crosswalk.
     pub(crate) matchers: Vec<Lookup>,
     /// Identity of each row, where the target has one.
@@ -36,12 +39,16 @@ impl TargetFacts {
             });
         };
         let rows = target.meta().rows as usize;
+        let by_key = |by: &By| matches!(by, By::Fields(fields) if *fields == shape.keys);
+        let pair_matcher = shape.matchers.iter().position(|matcher| by_key(&matcher.by));
+        let pair_matcher = pair_matcher.filter(|_| shape.identity.is_none());
         let mut facts = Self {
             rows,
             row_hash: Vec::with_capacity(rows),
             cells_hash: Vec::with_capacity(rows),
             scope: Vec::with_capacity(rows),
-            pair: Lookup::with_capacity(rows),
+            pair: if pair_matcher.is_some() { Lookup::default() } else { Lookup::with_capacity(rows) },
+            pair_matcher,
             matchers: shape
                 .matchers
                 .iter()
@@ -80,6 +87,7 @@ impl TargetFacts {
                     self.pair.push(cell.filter(|cell| !cell.is_empty()).map(key_hash));
                 }
             }
+            _ if self.pair_matcher.is_some() => {}
             _ => {
                 for key in shape.key_texts(&cells) {
                     self.pair.push(key.as_deref().map(key_hash));
@@ -94,6 +102,11 @@ impl TargetFacts {
             }
         }
         Ok(())
+    }
+
+    /// By identity; where the target gives none, by key.
+    pub(crate) fn pair(&self) -> &Lookup {
+        self.pair_matcher.map_or(&self.pair, |matcher| &self.matchers[matcher])
     }
 
     /// The identity of a row, where the target gives one.
@@ -117,30 +130,46 @@ impl TargetFacts {
 /// What the crosswalk says about a target: old key → row.
 #[derive(Debug, Default)]
 pub(crate) struct CrosswalkFacts {
-    pub(crate) by_key: KeyMap<u32>,
-    /// Entries in all, those included whose row is gone.
-    pub(crate) entries: u64,
+    /// Rows whose new id is their old key: the target's own lookup finds them.
+    same: Vec<bool>,
+    by_key: KeyMap<u32>,
     digest: u128,
 }
 
 impl CrosswalkFacts {
-    /// Takes all (old key, new id) of an object.
-    pub(crate) fn read<K: AsRef<str>>(facts: &TargetFacts, entries: impl IntoIterator<Item = (K, K)>) -> Self {
-        let mut out = Self::default();
-        for (old, new) in entries {
-            let (old, new) = (key_hash(old.as_ref()), key_hash(new.as_ref()));
-            out.entries += 1;
+    /// Takes all entries of an object. A target without rows needs none.
+    pub(crate) fn read(facts: &TargetFacts, crosswalk: &Crosswalk, object: &str) -> Result<Self> {
+        let mut out = Self { same: vec![false; facts.rows], ..Self::default() };
+        if facts.rows == 0 {
+            return Ok(out);
+        }
+        crosswalk.each(object, |old, new| {
+            let (old, new) = (key_hash(old), key_hash(new));
             // Entries come in no order that means anything.
             out.digest = out.digest.wrapping_add(u128::from(old[0] ^ new[1]) << 64 | u128::from(old[1] ^ new[0]));
-            if let Hits::One(row) = facts.pair.find(new) {
-                out.by_key.insert(old, row);
+            match facts.pair().find(new) {
+                Hits::One(row) if old == new => out.same[row as usize] = true,
+                Hits::One(row) => _ = out.by_key.insert(old, row),
+                Hits::None | Hits::Many(_) => {}
             }
-        }
-        out
+        })?;
+        Ok(out)
     }
     /// Row of an old key.
-    pub(crate) fn row(&self, key: KeyHash) -> Option<u32> {
-        self.by_key.get(&key).copied()
+    pub(crate) fn row(&self, facts: &TargetFacts, key: KeyHash) -> Option<u32> {
+        match facts.pair().find(key) {
+            Hits::One(row) if self.same[row as usize] => Some(row),
+            _ => self.by_key.get(&key).copied(),
+        }
+    }
+    /// Rows that earlier runs wrote or matched are in scope where the mapping does not say what is.
+    pub(crate) fn add_to_scope(&self, scope: &mut [bool]) {
+        for (in_scope, same) in scope.iter_mut().zip(&self.same) {
+            *in_scope |= same;
+        }
+        for row in self.by_key.values() {
+            scope[*row as usize] = true;
+        }
     }
     /// Hash over all entries.
     pub(crate) fn digest(&self) -> u128 {
@@ -193,7 +222,7 @@ impl Wanted {
     ) -> Found<'f> {
         for (by, (matcher, hashes)) in shape.matchers.iter().zip(&self.by_matcher).enumerate() {
             let hits = match matcher.by {
-                By::Crosswalk => match self.keys[row].and_then(|key| crosswalk.row(key)) {
+                By::Crosswalk => match self.keys[row].and_then(|key| crosswalk.row(facts, key)) {
                     Some(row) => Hits::One(row),
                     None => Hits::None,
                 },

@@ -41,9 +41,7 @@ impl TargetRows {
         let mut out = Self::default();
         let mut scope = facts.scope.clone();
         if shape.scope.is_none() {
-            for row in known.by_key.values() {
-                scope[*row as usize] = true;
-            }
+            known.add_to_scope(&mut scope);
         }
         let tombstone = match shape.mapping.sync.get("deletes").and_then(|deletes| deletes.as_str()) {
             Some("ignore") => None,
@@ -152,7 +150,7 @@ impl TargetRows {
         let fail = |error: std::io::Error| Error::io("write", path, &error);
         let mut file = BufWriter::new(File::create(path).map_err(fail)?);
         for row in &self.kept {
-            let pair = facts.pair.hash_of(*row).unwrap_or_default();
+            let pair = facts.pair().hash_of(*row).unwrap_or_default();
             let cells = facts.cells_hash[*row as usize];
             for bytes in [pair[0].to_le_bytes(), pair[1].to_le_bytes()] {
                 file.write_all(&bytes).map_err(fail)?;

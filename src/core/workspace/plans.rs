@@ -16,7 +16,7 @@ use crate::plan::shape::Shape;
 use crate::plan::{Job, MappingPlan, Operation, Plan, plan_mapping, store};
 use crate::platform::{Connector, Source};
 use crate::project::words::did_you_mean;
-use crate::project::{Mapping, Mode, ObjectRef, Problem, Severity};
+use crate::project::{Field, Mapping, Mode, ObjectRef, Problem, Severity};
 use crate::table::Snapshot;
 
 /// One row of a plan's drill-down.
@@ -84,6 +84,8 @@ impl Workspace {
             let later: Vec<String> = chosen[at + 1..].iter().map(|other| other.name.clone()).collect();
             let prepared =
                 self.prepare(mapping, monitor).map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
+            let names_it = |field: &Field| field.link.as_ref() == Some(&mapping.name);
+            let linked = chosen.iter().any(|other| other.fields.iter().any(names_it));
             let job = Job {
                 shape: &prepared.shape,
                 source: &prepared.source,
@@ -92,6 +94,7 @@ impl Workspace {
                 parents: &parents,
                 later: &later,
                 dir: made.path(),
+                linked,
                 limit,
                 batch_rows,
                 monitor,
@@ -106,7 +109,7 @@ impl Workspace {
             plan.counts.after = (plan.counts.before + plan.counts.inserted).saturating_sub(plan.counts.deleted);
             *inserted += plan.counts.inserted;
             *deleted += plan.counts.deleted;
-            if chosen.iter().any(|other| other.fields.iter().any(|field| field.link.as_ref() == Some(&mapping.name))) {
+            if linked {
                 parents.insert(mapping.name.clone(), image);
             }
             out.push(plan);

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::platform::{LINE, LOCATOR, Schema};
 
 /// Decoded columns kept for windows and gathers, in bytes.
-const CACHE_BYTES: usize = 128 << 20;
+const CACHE_BYTES: usize = 32 << 20;
 
 /// Row groups that one gather may leave in the cache. One that sweeps over more would only push out what windows need.
 const GATHER_CACHED: usize = 16;

@@ -80,19 +80,21 @@ fn bench(case: &Case) -> Bench {
         .new_side("people", &text("id,name,city,gone", &case.target, ",-"))
 }
 
+/// What the row steps decide.
+#[derive(PartialEq, Clone, Copy)]
+enum Step {
+    Accepted,
+    Filtered,
+    Dead,
+    Unknown,
+}
+
 /// The counts by the words of the design, row against row, slowly.
 fn model(case: &Case) -> Counts {
     let mut counts = Counts { read: case.source.len() as u64, before: case.target.len() as u64, ..Counts::default() };
     let hits = |key: Option<&str>| -> Vec<usize> {
         (0..case.target.len()).filter(|at| key.is_some() && case.target[*at][0] == key).collect()
     };
-    #[derive(PartialEq, Clone, Copy)]
-    enum Step {
-        Accepted,
-        Filtered,
-        Dead,
-        Unknown,
-    }
     let steps: Vec<Step> = case
         .source
         .iter()
