@@ -96,6 +96,7 @@ const MAP: &[Row] = &[
     ("tab", Action::NextPane),
     ("s", Action::OtherSuggestion),
     ("o", Action::FieldOptions),
+    ("X", Action::Reveal),
 ];
 const CLEAN: &[Row] = &[
     ("enter", Action::Open),

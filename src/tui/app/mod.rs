@@ -183,7 +183,7 @@ impl App {
         }
         match action {
             Action::Help => self.overlays.push(Overlay::Help(0)),
-            Action::Palette => self.overlays.push(Overlay::palette()),
+            Action::Palette => self.overlays.push(Overlay::palette(&self.screen.layers())),
             Action::Back => self.leave(),
             Action::Quit => self.shared.effect(Effect::Quit),
             Action::Cancel if cancelling => self.shared.notice = None,
@@ -256,15 +256,16 @@ impl App {
     }
 
     fn undo(&mut self, back: bool) {
-        let done = self.shared.draft_mut().and_then(|draft| {
-            let label = if back { draft.history.undo() } else { draft.history.redo() };
-            label.map(str::to_owned)
-        });
-        match (done, back) {
-            (Some(label), true) => self.shared.tell(Tone::Info, format!("undone: {label}")),
-            (Some(label), false) => self.shared.tell(Tone::Info, format!("done again: {label}")),
+        let step =
+            self.shared.draft_mut().and_then(|draft| if back { draft.history.undo() } else { draft.history.redo() });
+        match (&step, back) {
+            (Some(step), true) => self.shared.tell(Tone::Info, format!("undone: {}", step.label)),
+            (Some(step), false) => self.shared.tell(Tone::Info, format!("done again: {}", step.label)),
             (None, true) => self.shared.tell(Tone::Info, "nothing to undo"),
             (None, false) => self.shared.tell(Tone::Info, "nothing to do again"),
+        }
+        if let Some(file) = step.and_then(|step| step.file) {
+            self.shared.ask(Lane::MapFile, "", Request::WriteMap(file));
         }
     }
 
@@ -406,6 +407,16 @@ impl App {
                     None => {}
                 }
             }
+            Answer::MapFile(file, edit) => {
+                let name = file.path.display();
+                if let Some(label) = edit {
+                    self.shared.tell(Tone::Good, format!("{name} was written; u takes it back"));
+                    if let Some(draft) = self.shared.draft_mut() {
+                        draft.history.push_file(label, file.clone());
+                    }
+                }
+                self.shared.saves += 1;
+            }
             Answer::Plan(plan) => self.shared.plan = Some(plan.clone()),
             Answer::Runs(runs) => {
                 let first = self.shared.runs.is_empty() && self.shared.run.is_none();
@@ -483,4 +494,17 @@ pub fn quote(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// A number with its thousands parted: `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }

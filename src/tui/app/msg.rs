@@ -13,6 +13,7 @@ use crm_core::table::Window;
 use crm_core::table::profile::Profile;
 use crm_core::workspace::{FieldValue, PlanRow, Preview, PreviewRows};
 
+use super::history::FileEdit;
 use super::key::Key;
 
 /// Something happened.
@@ -54,6 +55,8 @@ pub enum Lane {
     Parse,
     /// Writing mappings to their files.
     Save,
+    /// Writing a value-map file.
+    MapFile,
     /// Listing platforms and objects.
     Objects,
     /// Rows of the Data screen.
@@ -164,6 +167,19 @@ pub enum Request {
     Parse(MappingText),
     /// Write these texts to their files and load the project again.
     Save(Vec<SaveText>),
+    /// Set what a value stands for in a value-map file; the text says what the edit did.
+    SetInMap {
+        /// The file, relative to the project.
+        path: PathBuf,
+        /// Source value.
+        from: String,
+        /// What it becomes.
+        to: String,
+        /// For undo.
+        label: String,
+    },
+    /// Write a value-map file that still holds `before`: undo and redo.
+    WriteMap(FileEdit),
     /// Objects of all platforms.
     Objects,
     /// Rows `first .. first + count` of an object.
@@ -279,6 +295,8 @@ pub enum Answer {
     Parsed(MappingText, Box<Result<Mapping, Vec<Problem>>>),
     /// To [`Request::Save`]: what was written, the project as it is now.
     Saved(Vec<MappingText>, Box<Project>),
+    /// To [`Request::SetInMap`], with what the edit did, and [`Request::WriteMap`].
+    MapFile(FileEdit, Option<String>),
     /// To [`Request::Objects`].
     Objects(Vec<PlatformObjects>),
     /// To [`Request::Window`].

@@ -1,8 +1,9 @@
 //! What lies on top of a screen: help, palette, pickers, questions, messages. The topmost gets the keys.
-use super::action::{ACTIONS, Action};
+use super::action::{ACTIONS, Action, ActionDoc, Group};
 use super::fuzzy;
 use super::input::TextInput;
 use super::key::{Key, KeyCode};
+use super::keymap::{self, Layer};
 use super::list::ListState;
 
 /// What a question was asked for: its answer comes back with it.
@@ -82,8 +83,8 @@ pub struct Picker {
 pub enum Overlay {
     /// What every key does; first visible line.
     Help(usize),
-    /// Any action by name.
-    Palette(Picker),
+    /// Any action by name; the actions of its items.
+    Palette(Picker, Vec<Action>),
     /// A list.
     Pick(Picker),
     /// A question.
@@ -193,10 +194,18 @@ impl Picker {
 }
 
 impl Overlay {
-    /// The palette over all actions.
-    pub fn palette() -> Self {
-        let items = ACTIONS.iter().map(|doc| (doc.name.replace('_', " "), doc.doc.to_owned())).collect();
-        Self::Palette(Picker::new("Commands", Tag::Choose("action"), items, 0))
+    /// The palette over all actions, those of the screen's own layer first, movements last.
+    pub fn palette(layers: &[Layer]) -> Self {
+        let rank = |doc: &ActionDoc| {
+            let layer = keymap::active(layers).into_iter().find(|binding| binding.action == doc.action);
+            let place = layer.and_then(|binding| layers.iter().position(|layer| *layer == binding.layer));
+            (doc.group == Group::Move, place.unwrap_or(layers.len()))
+        };
+        let mut docs: Vec<&ActionDoc> = ACTIONS.iter().collect();
+        docs.sort_by_key(|doc| rank(doc));
+        let items = docs.iter().map(|doc| (doc.name.replace('_', " "), doc.doc.to_owned())).collect();
+        let actions = docs.iter().map(|doc| doc.action).collect();
+        Self::Palette(Picker::new("Commands", Tag::Choose("action"), items, 0), actions)
     }
     /// Handles a key.
     pub fn key(&mut self, key: Key) -> Outcome {
@@ -212,8 +221,10 @@ impl Overlay {
                 }
                 Outcome::Stay
             }
-            Self::Palette(picker) => match picker.key(key) {
-                Outcome::Reply(_, Reply::Picked(item)) => Outcome::Act(ACTIONS[item].action),
+            Self::Palette(picker, actions) => match picker.key(key) {
+                Outcome::Reply(_, Reply::Picked(item)) => {
+                    actions.get(item).map_or(Outcome::Close, |action| Outcome::Act(*action))
+                }
                 other => other,
             },
             Self::Pick(picker) => picker.key(key),
@@ -224,7 +235,7 @@ impl Overlay {
     pub fn paste(&mut self, text: &str) {
         match self {
             Self::Ask(Question { input: Some(input), .. }) => input.insert(text),
-            Self::Palette(picker) | Self::Pick(picker) => {
+            Self::Palette(picker, _) | Self::Pick(picker) => {
                 picker.input.insert(text);
                 picker.filter();
             }
@@ -234,7 +245,7 @@ impl Overlay {
     /// Tells how high the screen is.
     pub fn layout(&mut self, rows: usize) {
         match self {
-            Self::Palette(picker) | Self::Pick(picker) => {
+            Self::Palette(picker, _) | Self::Pick(picker) => {
                 picker.list.layout(picker.shown.len(), rows.saturating_sub(8).clamp(3, 14));
             }
             Self::Text(_, lines, top) => *top = (*top).min(lines.len().saturating_sub(1)),

@@ -98,7 +98,8 @@ impl Options {
         } else {
             Palette::Dark
         };
-        Look::new(palette, self.ascii || !locale_is_utf8())
+        let ascii_text = !locale_is_utf8();
+        Look { ascii_text, ..Look::new(palette, self.ascii || ascii_text) }
     }
 }
 

@@ -1,18 +1,19 @@
 //! What each request means in calls to the workspace. Runs on worker threads.
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crm_core::map::Pipeline;
 use crm_core::monitor::{Monitor, Progress};
 use crm_core::platform::Source;
+use crm_core::project::edit::{set_value_in_csv, write_text};
 use crm_core::project::{Mapping, Problem, load_mapping};
 use crm_core::table::{RowSource, Window};
 use crm_core::workspace::{Freshness, PreviewRows, Workspace};
 use crm_core::{Error, Result};
 
 use super::jobs::{Answered, current, reload};
+use crate::app::history::FileEdit;
 use crate::app::msg::{Answer, Columns, MappingText, ObjectSpec, PlatformObjects, Proposal, Request, SaveText};
 
 /// Rows of one step of a search.
@@ -40,6 +41,18 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
             }
             let project = reload(workspace)?.project().clone();
             Answer::Saved(texts.into_iter().map(|save| save.text).collect(), Box::new(project))
+        }
+        Request::SetInMap { path, from, to, label } => {
+            let root = now().project().root.clone();
+            let before = read_map(&root, &path)?;
+            let after = set_value_in_csv(&before, &from, &to).map_err(|error| error.at(path.display()))?;
+            let file = FileEdit { path, before, after };
+            write_map(&root, &file)?;
+            Answer::MapFile(file, Some(label))
+        }
+        Request::WriteMap(file) => {
+            write_map(&now().project().root, &file)?;
+            Answer::MapFile(file, None)
         }
         Request::Objects => Answer::Objects(objects(&now())),
         Request::Window(object, first, count) => Answer::Window(window(&now(), &object, first, count, monitor)?),
@@ -110,28 +123,32 @@ fn mapping_texts(root: &Path) -> Result<Vec<MappingText>> {
 /// Writes a mapping so that its file is the old or the new one, never half of it.
 fn save(root: &Path, save: &SaveText) -> Result<()> {
     let path = root.join(&save.text.path);
-    let failed = |action: &str, error: &std::io::Error| Error::io(action, &path, error);
-    let there = fs::read(&path).map_err(|error| failed("read", &error))?;
+    let there = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
     if there != save.base.as_bytes() {
-        return Err(Error::refused(format!(
-            "{} was changed by someone else since it was read",
-            save.text.path.display()
-        ))
-        .advise("`:reload` takes the file as it is; your edits stay one undo away"));
+        return Err(changed_meanwhile(&save.text.path));
     }
-    let folder = path.parent().unwrap_or(root);
-    let temporary = folder.join(format!(".{}.{}.new", save.text.name, std::process::id()));
-    let written = (|| {
-        let mut file = fs::File::create(&temporary)?;
-        file.set_permissions(fs::metadata(&path)?.permissions())?;
-        file.write_all(save.text.text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)
-    })();
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        failed("write", &error)
-    })
+    write_text(&path, &save.text.text)
+}
+
+fn changed_meanwhile(path: &Path) -> Error {
+    Error::refused(format!("{} was changed by someone else since it was read", path.display()))
+        .advise("`:reload` takes the file as it is; your edits stay one undo away")
+}
+
+/// A value map's text; one that is not there yet is empty.
+fn read_map(root: &Path, path: &Path) -> Result<String> {
+    let path = root.join(path);
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        found => found.map_err(|error| Error::io("read", &path, &error)),
+    }
+}
+
+fn write_map(root: &Path, file: &FileEdit) -> Result<()> {
+    if read_map(root, &file.path)? != file.before {
+        return Err(changed_meanwhile(&file.path));
+    }
+    write_text(&root.join(&file.path), &file.after)
 }
 
 fn objects(workspace: &Workspace) -> Vec<PlatformObjects> {

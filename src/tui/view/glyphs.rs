@@ -62,10 +62,22 @@ impl Glyphs {
     }
     /// NULL, told apart from the empty text and from a text that says so.
     pub const fn null(self) -> &'static str {
-        self.pick("∅", "NULL")
+        self.pick("∅", "\\N")
     }
-    /// Corners and crossings for links: from left going down, going up, into right from above, from below, crossing.
-    pub const fn link(self) -> [&'static str; 5] {
-        if self.ascii { ["+", "+", "+", "+", "+"] } else { ["┐", "┘", "└", "┌", "┼"] }
+    /// A cell of lines that leave it left (1), right (2), up (4) and down (8).
+    pub const fn lines(self, directions: u8) -> &'static str {
+        const LINES: [&str; 16] = [" ", "╴", "╶", "─", "╵", "┘", "└", "┴", "╷", "┐", "┌", "┬", "│", "┤", "├", "┼"];
+        const ASCII: [&str; 16] = [" ", "-", "-", "-", "|", "+", "+", "+", "|", "+", "+", "+", "|", "+", "+", "+"];
+        let at = (directions & 15) as usize;
+        if self.ascii { ASCII[at] } else { LINES[at] }
+    }
+    /// The other end is out of sight, above or below.
+    pub const fn beyond(self, above: bool) -> &'static str {
+        match (self.ascii, above) {
+            (false, true) => "↑",
+            (false, false) => "↓",
+            (true, true) => "^",
+            (true, false) => "v",
+        }
     }
 }

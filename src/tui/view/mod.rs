@@ -28,12 +28,15 @@ pub struct Look {
     pub theme: Theme,
     /// Characters.
     pub glyphs: Glyphs,
+    /// Text too is ASCII alone: the rest is written as escapes. For locales that are not UTF-8, where a terminal may
+    /// take the bytes of a letter for controls.
+    pub ascii_text: bool,
 }
 
 impl Look {
-    /// A look; `ascii` for terminals without a UTF-8 locale.
+    /// A look; `ascii` for borders and marks of ASCII alone.
     pub const fn new(palette: Palette, ascii: bool) -> Self {
-        Self { theme: Theme::new(palette), glyphs: Glyphs::new(ascii) }
+        Self { theme: Theme::new(palette), glyphs: Glyphs::new(ascii), ascii_text: false }
     }
 }
 

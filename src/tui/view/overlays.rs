@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use super::text::{cut, fit, width, wrap};
 use super::{Look, widgets};
 use crate::app::App;
-use crate::app::action::{ACTIONS, Group};
+use crate::app::action::{ACTIONS, Action, Group};
 use crate::app::keymap;
 use crate::app::overlay::{Overlay, Picker, Question};
 
@@ -13,19 +13,22 @@ use crate::app::overlay::{Overlay, Picker, Question};
 pub fn draw(frame: &mut Frame, app: &App, overlay: &Overlay, look: &Look) {
     match overlay {
         Overlay::Help(top) => help(frame, app, *top, look),
-        Overlay::Palette(picker) => pick(frame, picker, Some(app), look),
+        Overlay::Palette(picker, actions) => pick(frame, picker, Some((app, actions)), look),
         Overlay::Pick(picker) => pick(frame, picker, None, look),
         Overlay::Ask(question) => ask(frame, question, look),
         Overlay::Text(title, lines, top) => {
             let room = usize::from(frame.area().width).saturating_sub(8).min(96);
-            let lines: Vec<Line> = lines.iter().flat_map(|line| wrap(line, room)).map(Line::raw).collect();
+            let lines: Vec<Line> = lines.iter().flat_map(|line| wrap(line, room, look)).map(Line::raw).collect();
             read(frame, title, lines, *top, look);
         }
     }
 }
 
+/// Cells that keys take in the help.
+const KEYS: usize = 14;
+
 /// The lines of the help for the visible screen: from the registry, so nothing can be missing.
-pub fn help_lines(app: &App, look: &Look) -> Vec<Line<'static>> {
+pub fn help_lines(app: &App, room: usize, look: &Look) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let active = keymap::active(&app.screen.layers());
     for group in [Group::Look, Group::Edit, Group::Migrate, Group::Move, Group::Program] {
@@ -46,10 +49,12 @@ pub fn help_lines(app: &App, look: &Look) -> Vec<Line<'static>> {
             } else {
                 ""
             };
-            rows.push(Line::from(vec![
-                Span::styled(fit(&keys.join(" "), 14, look), look.theme.key()),
-                Span::raw(format!("{}{mark}", doc.doc)),
-            ]));
+            let text = format!("{}{mark}", doc.doc);
+            let mut keys = keys.join(" ");
+            for part in wrap(&text, room.saturating_sub(KEYS).max(20), look) {
+                rows.push(Line::from(vec![Span::styled(fit(&keys, KEYS, look), look.theme.key()), Span::raw(part)]));
+                keys.clear();
+            }
         }
         if !rows.is_empty() {
             lines.push(Line::styled(group.title(), look.theme.title()));
@@ -66,7 +71,7 @@ pub fn help_lines(app: &App, look: &Look) -> Vec<Line<'static>> {
         ('-', "removed"),
     ] {
         lines.push(Line::from(vec![
-            Span::styled(fit(&mark.to_string(), 14, look), look.theme.mark(mark)),
+            Span::styled(fit(&mark.to_string(), KEYS, look), look.theme.mark(mark)),
             Span::raw(meaning),
         ]));
     }
@@ -74,7 +79,13 @@ pub fn help_lines(app: &App, look: &Look) -> Vec<Line<'static>> {
 }
 
 fn help(frame: &mut Frame, app: &App, top: usize, look: &Look) {
-    read(frame, &format!("Help: {}", app.screen.name()), help_lines(app, look), top, look);
+    read(
+        frame,
+        &format!("Help: {}", app.screen.name()),
+        help_lines(app, usize::from(frame.area().width).saturating_sub(4).min(100), look),
+        top,
+        look,
+    );
 }
 
 fn read(frame: &mut Frame, title: &str, lines: Vec<Line>, top: usize, look: &Look) {
@@ -91,23 +102,24 @@ fn read(frame: &mut Frame, title: &str, lines: Vec<Line>, top: usize, look: &Loo
     widgets::put(frame, area, page, hint, look.theme.dim(), look);
 }
 
-fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<&App>, look: &Look) {
+fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<(&App, &[Action])>, look: &Look) {
     let page = picker.list.page.max(1);
     let area = widgets::dialog(frame, &picker.title, 92, page + 2, false, look);
     widgets::input(frame, area, 0, &picker.input, look);
     let room = usize::from(area.width);
     let label_room = picker.items.iter().map(|(label, _)| width(label)).max().unwrap_or(0).clamp(8, room / 2);
-    let layers = keys_of.map(|app| app.screen.layers());
+    let key_of = |item: usize| {
+        let (app, actions) = keys_of?;
+        keymap::key_of(&app.screen.layers(), *actions.get(item)?)
+    };
     for (at, place) in picker.list.visible().enumerate() {
         let Some(item) = picker.shown.get(place) else { break };
         let (label, detail) = &picker.items[*item];
-        let key = layers
-            .and_then(|layers| keymap::key_of(&layers, ACTIONS[*item].action))
-            .map_or(String::new(), |key| key.to_string());
+        let key = key_of(*item).map_or(String::new(), |key| key.to_string());
         let mut spans = vec![Span::raw(if place == picker.list.cursor { "> " } else { "  " })];
         spans.push(Span::raw(fit(label, label_room, look)));
         spans.push(Span::raw(" "));
-        if layers.is_some() {
+        if keys_of.is_some() {
             spans.push(Span::styled(fit(&key, 9, look), look.theme.key()));
             spans.push(Span::raw(" "));
         }
@@ -130,11 +142,11 @@ fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<&App>, look: &Look) 
 
 fn ask(frame: &mut Frame, question: &Question, look: &Look) {
     let room = usize::from(frame.area().width).saturating_sub(8).min(72);
-    let lines: Vec<String> = question.lines.iter().flat_map(|line| wrap(line, room)).collect();
+    let lines: Vec<String> = question.lines.iter().flat_map(|line| wrap(line, room, look)).collect();
     let rows = lines.len() + usize::from(question.input.is_some()) + 1;
     let area = widgets::dialog(frame, &question.title, room, rows, question.danger, look);
     for (at, line) in lines.iter().enumerate() {
-        widgets::put(frame, area, at, line, look.theme.plain(), look);
+        widgets::put_safe(frame, area, at, line, look.theme.plain());
     }
     let mut row = lines.len();
     if let Some(input) = &question.input {

@@ -18,8 +18,8 @@ pub fn draw(frame: &mut Frame, area: Rect, row: usize, run: &RunRecord, rejects:
         row += 1;
     }
     for line in run.note.iter().flat_map(|note| note.lines()) {
-        for part in wrap(line, usize::from(area.width).saturating_sub(2)) {
-            widgets::put(frame, area, row, &format!(" {part}"), look.theme.warn(), look);
+        for part in wrap(line, usize::from(area.width).saturating_sub(2), look) {
+            widgets::put_safe(frame, area, row, &format!(" {part}"), look.theme.warn());
             row += 1;
         }
     }

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::text::{fit, fit_right};
+use super::text::{fit, fit_right, fit_safe, fit_safe_right, value};
 use super::{Look, widgets};
 
 /// A column of a table.
@@ -27,16 +27,25 @@ impl Column {
     pub fn right(title: impl Into<String>, width: usize) -> Self {
         Self { title: title.into(), width, right: true }
     }
+    fn fit_cell(&self, cell: &Cell, look: &Look) -> String {
+        match (cell.safe, self.right) {
+            (false, _) => self.fit(&cell.text, look),
+            (true, false) => fit_safe(&cell.text, self.width, look),
+            (true, true) => fit_safe_right(&cell.text, self.width, look),
+        }
+    }
     fn fit(&self, text: &str, look: &Look) -> String {
         if self.right { fit_right(text, self.width, look) } else { fit(text, self.width, look) }
     }
 }
 
-/// One cell: text as it is (it is made safe here) and its style.
+/// One cell: text and its style.
 #[derive(Debug, Clone)]
 pub struct Cell {
     /// Text.
     pub text: String,
+    /// It is safe already; otherwise it is made safe when drawn.
+    pub safe: bool,
     /// Style.
     pub style: Style,
 }
@@ -44,13 +53,21 @@ pub struct Cell {
 impl Cell {
     /// Text in a style.
     pub fn new(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+        Self { text: text.into(), style, safe: false }
+    }
+    /// A cell's value in a style, told apart from NULL and from all other values.
+    pub fn value(cell: Option<&str>, style: Style, look: &Look) -> Self {
+        Self { text: value(cell, look), style, safe: true }
+    }
+    /// Text that is safe already.
+    pub fn safe(text: String, style: Style) -> Self {
+        Self { text, style, safe: true }
     }
 }
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self { text: text.into(), style: Style::new() }
+        Self { text: text.into(), style: Style::new(), safe: false }
     }
 }
 
@@ -101,7 +118,7 @@ pub fn draw_rows(
         };
         let mut spans = vec![Span::raw(if chosen.is_some() { ">" } else { " " })];
         for (column, cell) in columns.iter().zip(cells) {
-            spans.push(Span::styled(column.fit(&cell.text, look), cell.style));
+            spans.push(Span::styled(column.fit_cell(&cell, look), cell.style));
             spans.push(Span::raw(" "));
         }
         if let Some(style) = chosen {

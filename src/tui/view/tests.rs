@@ -49,7 +49,7 @@ fn help_lists_every_action_with_a_key_on_the_screen() {
     for id in ScreenId::ALL {
         let mut app = app(&[]);
         app.screen = *id;
-        let help: Vec<String> = overlays::help_lines(&app, &plain()).iter().map(ToString::to_string).collect();
+        let help: Vec<String> = overlays::help_lines(&app, 200, &plain()).iter().map(ToString::to_string).collect();
         for binding in crate::app::keymap::active(&id.layers()) {
             assert!(help.iter().any(|line| line.contains(binding.action.doc().doc)), "{} on {id:?}", binding.key);
         }

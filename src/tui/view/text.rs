@@ -1,7 +1,7 @@
 //! Text on its way to cells: made safe, cut and filled by display width, graphemes kept whole.
 use std::borrow::Cow;
 
-use crm_core::table::text::sanitize;
+use crm_core::table::text::{mark_edges, sanitize, sanitize_ascii};
 use ratatui::buffer::Buffer;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -13,24 +13,38 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Made safe and cut to `room` cells, with a mark where something was left out.
-pub fn cut(text: &str, room: usize, look: &Look) -> String {
-    // A cell can be a megabyte long; no more of it than can be seen is looked at.
-    let head = match text.char_indices().nth(room * 8 + 8) {
+/// Made safe: nothing in it moves, hides or joins anything, and two different texts never look alike.
+pub fn safe<'a>(text: &'a str, look: &Look) -> Cow<'a, str> {
+    if look.ascii_text { sanitize_ascii(text) } else { sanitize(text) }
+}
+
+/// No more of a text than can be seen: a cell can be a megabyte long.
+fn head(text: &str, room: usize) -> &str {
+    match text.char_indices().nth(room * 8 + 8) {
         Some((at, _)) => &text[..at],
         None => text,
-    };
-    let safe = sanitize(head);
-    if head.len() == text.len() && safe.width() <= room {
-        return safe.into_owned();
     }
-    let more = look.glyphs.more();
-    let mut left = match room.checked_sub(more.width()) {
+}
+
+/// Made safe and cut to `room` cells, with a mark where something was left out.
+pub fn cut(text: &str, room: usize, look: &Look) -> String {
+    let head = head(text, room);
+    let shown = safe(head, look);
+    cut_safe(&shown, head.len() < text.len(), room, look)
+}
+
+/// Cuts text that is safe already; `more` if some of it has been left out before.
+fn cut_safe(shown: &str, more: bool, room: usize, look: &Look) -> String {
+    if !more && shown.width() <= room {
+        return shown.to_owned();
+    }
+    let mark = look.glyphs.more();
+    let mut left = match room.checked_sub(mark.width()) {
         Some(left) if room > 0 => left,
         _ => return String::new(),
     };
     let mut out = String::new();
-    for grapheme in safe.graphemes(true) {
+    for grapheme in shown.graphemes(true) {
         match left.checked_sub(grapheme.width()) {
             Some(rest) => {
                 out.push_str(grapheme);
@@ -39,8 +53,22 @@ pub fn cut(text: &str, room: usize, look: &Look) -> String {
             None => break,
         }
     }
-    out.push_str(more);
+    out.push_str(mark);
     out
+}
+
+/// Text that is safe already, cut and filled to exactly `room` cells.
+pub fn fit_safe(shown: &str, room: usize, look: &Look) -> String {
+    let mut out = cut_safe(shown, false, room, look);
+    let missing = room.saturating_sub(out.width());
+    out.extend(std::iter::repeat_n(' ', missing));
+    out
+}
+
+/// Like [`fit_safe`], flush right.
+pub fn fit_safe_right(shown: &str, room: usize, look: &Look) -> String {
+    let out = cut_safe(shown, false, room, look);
+    format!("{}{out}", " ".repeat(room.saturating_sub(out.width())))
 }
 
 /// Like [`cut`], filled with blanks to exactly `room` cells.
@@ -57,26 +85,27 @@ pub fn fit_right(text: &str, room: usize, look: &Look) -> String {
     format!("{}{out}", " ".repeat(room.saturating_sub(out.width())))
 }
 
-/// A cell's value: NULL has its own mark.
-pub fn value<'a>(cell: Option<&'a str>, look: &Look) -> Cow<'a, str> {
-    match cell {
-        Some(text) => Cow::Borrowed(text),
-        None => Cow::Borrowed(look.glyphs.null()),
+/// A cell's value, safe to draw with [`fit_safe`]: NULL has a mark that no text has, blanks at the edges are seen.
+pub fn value(cell: Option<&str>, look: &Look) -> String {
+    /// Wider than any screen.
+    const WIDEST: usize = 1_000;
+    let null = look.glyphs.null();
+    let Some(text) = cell else { return null.to_owned() };
+    let head = head(text, WIDEST);
+    let shown = safe(head, look);
+    if look.ascii_text {
+        let inner = shown.trim_matches(' ');
+        let (before, after) = (shown.len() - shown.trim_start_matches(' ').len(), shown.trim_end_matches(' ').len());
+        let tail = if inner.is_empty() { 0 } else { shown.len() - after };
+        return format!("{}{inner}{}", "\\s".repeat(before), "\\s".repeat(tail));
     }
+    if *shown == *null {
+        return format!("‹{shown}›");
+    }
+    mark_edges(&shown).into_owned()
 }
 
-/// A number with its thousands parted: `1,234,567`.
-pub fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub use crate::app::thousands as number;
 
 /// A share of 0 to 1 as a percentage, rounded down: 100 % only if it is all.
 pub fn percent(share: f64) -> String {
@@ -84,12 +113,13 @@ pub fn percent(share: f64) -> String {
     if share >= 1.0 { "100 %".into() } else { format!("{hundredths:.2} %") }
 }
 
-/// Lines of at most `room` cells, broken at blanks where that is possible.
-pub fn wrap(text: &str, room: usize) -> Vec<String> {
+/// Lines of at most `room` cells, broken at blanks where that is possible, made safe: draw them with
+/// [`super::widgets::put_safe`].
+pub fn wrap(text: &str, room: usize, look: &Look) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
-        for word in sanitize(paragraph).split(' ') {
+        for word in safe(paragraph, look).split(' ') {
             let glue = usize::from(!line.is_empty());
             if !line.is_empty() && line.width() + glue + word.width() > room {
                 lines.push(std::mem::take(&mut line));
@@ -158,7 +188,37 @@ mod tests {
 
     #[test]
     fn lines_break_at_blanks() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        let look = Look::new(Palette::None, false);
+        assert_eq!(wrap("one two three", 7, &look), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3, &look), ["abc", "def", "gh"]);
+    }
+
+    #[test]
+    fn values_that_differ_look_different() {
+        let texts = [
+            None,
+            Some("∅"),
+            Some("‹∅›"),
+            Some(""),
+            Some(" "),
+            Some("  "),
+            Some("␠"),
+            Some("a"),
+            Some("a "),
+            Some(" a"),
+            Some("a\u{200b}"),
+            Some("NULL"),
+            Some("\\N"),
+            Some("\\s"),
+            Some("a\\s"),
+            Some("\u{1b}[31ma"),
+        ];
+        for ascii_text in [false, true] {
+            let look = Look { ascii_text, ..Look::new(Palette::None, ascii_text) };
+            let shown: std::collections::HashSet<String> = texts.iter().map(|text| value(*text, &look)).collect();
+            assert_eq!(shown.len(), texts.len(), "{shown:?}");
+            assert!(shown.iter().all(|text| !text.chars().any(is_unsafe)));
+            assert!(!ascii_text || shown.iter().all(|text| text.is_ascii()));
+        }
     }
 }

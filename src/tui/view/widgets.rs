@@ -13,6 +13,11 @@ pub fn put(frame: &mut Frame, area: Rect, row: usize, text: &str, style: Style, 
     line(frame, area, row, Line::styled(cut(text, usize::from(area.width), look), style));
 }
 
+/// Writes text that is safe already at a row of `area`.
+pub fn put_safe(frame: &mut Frame, area: Rect, row: usize, text: &str, style: Style) {
+    line(frame, area, row, Line::styled(text.to_owned(), style));
+}
+
 /// Writes a line of spans at a row of `area`. The spans must have been made safe.
 // Lines are made where they are written; a reference would only add noise there.
 #[allow(clippy::needless_pass_by_value)]
@@ -60,8 +65,7 @@ pub fn dialog(frame: &mut Frame, title: &str, columns: usize, rows: usize, dange
 pub fn input(frame: &mut Frame, area: Rect, row: usize, input: &crate::app::input::TextInput, look: &Look) {
     let room = usize::from(area.width).saturating_sub(3);
     let (before, after) = input.parts();
-    let before = crm_core::table::text::sanitize(before).into_owned();
-    let after = crm_core::table::text::sanitize(after).into_owned();
+    let before = text::safe(before, look);
     let mut start = 0;
     for (at, _) in before.char_indices() {
         if width(&before[at..]) <= room {
@@ -71,7 +75,7 @@ pub fn input(frame: &mut Frame, area: Rect, row: usize, input: &crate::app::inpu
         start = before.len();
     }
     let shown = &before[start..];
-    let rest = cut(&after, room.saturating_sub(width(shown)), look);
+    let rest = cut(after, room.saturating_sub(width(shown)), look);
     let line_ = Line::from(vec![Span::styled("> ", look.theme.key()), Span::raw(shown.to_owned()), Span::raw(rest)]);
     line(frame, area, row, line_);
     if let Some(row) = u16::try_from(row).ok().filter(|row| *row < area.height) {

@@ -71,8 +71,8 @@ fn cells(frame: &mut Frame, area: Rect, all: &[Field], screen: &CleanScreen, loo
     if !screen.problems.is_empty() {
         let mut row = 0;
         for problem in &screen.problems {
-            for part in text::wrap(problem, usize::from(area.width).saturating_sub(3)) {
-                widgets::put(frame, body, row, &format!(" ! {part}"), look.theme.bad(), look);
+            for part in text::wrap(problem, usize::from(area.width).saturating_sub(3), look) {
+                widgets::put_safe(frame, body, row, &format!(" ! {part}"), look.theme.bad());
                 row += 1;
             }
         }
@@ -121,8 +121,8 @@ fn cells(frame: &mut Frame, area: Rect, all: &[Field], screen: &CleanScreen, loo
 
 fn cell_row(pair: &CellPair<'_>, masked: bool, look: &Look) -> Vec<Cell> {
     let show = |cell: Option<&str>| match cell {
-        Some(text) if masked => mask(text),
-        other => value(other, look).into_owned(),
+        Some(text) if masked => value(Some(&mask(text)), look),
+        other => value(other, look),
     };
     let (mark, style) = match (pair.failure, pair.is_changed()) {
         (Some(_), _) => ("!", look.theme.bad()),
@@ -136,14 +136,14 @@ fn cell_row(pair: &CellPair<'_>, masked: bool, look: &Look) -> Vec<Cell> {
         Fate::Accepted | Fate::Rejected => show(pair.after),
     };
     if let Some(failure) = pair.failure {
-        after = format!("{}: {}", failure.step, failure.reason);
+        after = text::safe(&format!("{}: {}", failure.step, failure.reason), look).into_owned();
     }
     let place = pair.line.map_or_else(|| (pair.ordinal + 1).to_string(), |line| format!("L{line}"));
     vec![
         Cell::new(place, look.theme.dim()),
         Cell::new(mark, style),
-        Cell::new(show(pair.before), if pair.before.is_none() { look.theme.dim() } else { look.theme.plain() }),
-        Cell::new(after, if pair.after.is_none() && pair.failure.is_none() { look.theme.dim() } else { style }),
+        Cell::safe(show(pair.before), if pair.before.is_none() { look.theme.dim() } else { look.theme.plain() }),
+        Cell::safe(after, if pair.after.is_none() && pair.failure.is_none() { look.theme.dim() } else { style }),
     ]
 }
 

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::app::App;
 use crate::app::screens::data::{BESIDE, DataScreen, PANE_COLUMNS, PANE_ROWS};
 use crate::view::table::{self, Cell, Column, Selection};
-use crate::view::text::{self, cut, fit, fit_right};
+use crate::view::text::{self, fit, fit_right, fit_safe, fit_safe_right};
 use crate::view::{Look, widgets};
 
 /// Draws the body.
@@ -107,9 +107,9 @@ fn rows(frame: &mut Frame, area: Rect, app: &App, screen: &DataScreen, look: &Lo
                 for (&(column, width), masked) in grid.shown.iter().zip(&masked) {
                     let cell = cells.get(column).and_then(Option::as_deref);
                     let (value, mut style) = match cell {
-                        None => (look.glyphs.null().to_owned(), look.theme.dim()),
-                        Some(value) if *masked => (mask(value), look.theme.plain()),
-                        Some(value) => (value.to_owned(), look.theme.plain()),
+                        None => (text::value(None, look), look.theme.dim()),
+                        Some(value) if *masked => (text::value(Some(&mask(value)), look), look.theme.plain()),
+                        value => (text::value(value, look), look.theme.plain()),
                     };
                     if chosen && column == grid.column {
                         style = style.patch(look.theme.selected());
@@ -121,7 +121,7 @@ fn rows(frame: &mut Frame, area: Rect, app: &App, screen: &DataScreen, look: &Lo
                         .as_ref()
                         .and_then(|profile| profile.columns.get(column))
                         .is_some_and(|profile| matches!(profile.r#type.as_str(), "integer" | "decimal"));
-                    let text = if number { fit_right(&value, width, look) } else { fit(&value, width, look) };
+                    let text = if number { fit_safe_right(&value, width, look) } else { fit_safe(&value, width, look) };
                     spans.push(Span::styled(text, style));
                     spans.push(Span::raw(" "));
                 }
@@ -139,20 +139,22 @@ fn describe(frame: &mut Frame, area: Rect, app: &App, screen: &DataScreen, look:
         return;
     };
     let hidden = screen.is_masked(name, &app.shared);
-    let lines =
-        profile_lines(profile, screen.profile.as_ref().map_or(0, |all| all.rows), hidden, usize::from(area.width));
+    let rows = screen.profile.as_ref().map_or(0, |all| all.rows);
+    let lines = profile_lines(profile, rows, hidden, usize::from(area.width), look);
     for (row, (warning, line)) in lines.into_iter().enumerate().take(usize::from(area.height).saturating_sub(1)) {
         let style = if warning { look.theme.warn() } else { look.theme.plain() };
-        widgets::put(frame, area, row + 1, &cut(&line, usize::from(area.width), look), style, look);
+        widgets::put_safe(frame, area, row + 1, &line, style);
     }
 }
 
 /// A column's profile as lines, warnings first: they are why an operator looks.
-fn profile_lines(profile: &ColumnProfile, rows: u64, hidden: bool, room: usize) -> Vec<(bool, String)> {
-    let show = |value: &str| if hidden { mask(value) } else { value.to_owned() };
+fn profile_lines(profile: &ColumnProfile, rows: u64, hidden: bool, room: usize, look: &Look) -> Vec<(bool, String)> {
+    let show = |value: &str| {
+        if hidden { text::value(Some(&mask(value)), look) } else { text::value(Some(value), look) }
+    };
     let mut lines: Vec<(bool, String)> = Vec::new();
     for warning in &profile.warnings {
-        for part in text::wrap(warning, room.saturating_sub(4)) {
+        for part in text::wrap(warning, room.saturating_sub(4), look) {
             lines.push((true, format!(" ! {part}")));
         }
     }
@@ -191,7 +193,7 @@ fn profile_lines(profile: &ColumnProfile, rows: u64, hidden: bool, room: usize) 
             .join("  ")
     };
     lines.push((false, format!(" top      {}", list(&profile.top, &show))));
-    lines.push((false, format!(" patterns {}", list(&profile.patterns, &str::to_owned))));
+    lines.push((false, format!(" patterns {}", list(&profile.patterns, &|pattern| text::value(Some(pattern), look)))));
     lines
 }
 

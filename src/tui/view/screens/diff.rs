@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::app::App;
 use crate::app::screens::diff::{CHUNK, DiffScreen, OPERATIONS, count, word};
 use crate::view::table::{self, Cell, Column, Selection};
-use crate::view::text::{fit, fit_right, number, value};
+use crate::view::text::{fit, fit_right, fit_safe, number, value};
 use crate::view::{Look, widgets};
 
 /// Draws the body.
@@ -261,8 +261,8 @@ fn cells(
         let field = project.and_then(|mapping| mapping.field(&cell.column));
         let masked = field.is_some_and(|field| field.pii) && !rows.revealed;
         let show = |cell: Option<&str>| match cell {
-            Some(text) if masked => mask(text),
-            other => value(other, look).into_owned(),
+            Some(text) if masked => value(Some(&mask(text)), look),
+            other => value(other, look),
         };
         let why = match (&cell.kept, field) {
             (Some(rule), _) => format!("kept: {rule}"),
@@ -272,16 +272,21 @@ fn cells(
         let left = room.saturating_sub(key + column + 4 + 14);
         spans.push(Span::styled(fit(&cell.column, column, look), look.theme.dim()));
         spans.push(Span::raw(" "));
-        let new = cell.pending.clone().unwrap_or_else(|| show(cell.new.as_deref()));
+        let new = match &cell.pending {
+            Some(pending) => value(Some(pending), look),
+            None => show(cell.new.as_deref()),
+        };
         let style = if cell.changed { look.theme.changed() } else { look.theme.plain() };
         if matches!(operation, Operation::Update | Operation::Mark) {
             let (before, after) = (left / 2 - 2, left - left / 2 - 2);
-            spans.push(Span::styled(fit(&show(cell.old.as_deref()), before, look), look.theme.plain()));
+            spans.push(Span::styled(fit_safe(&show(cell.old.as_deref()), before, look), look.theme.plain()));
             let arrow =
                 if cell.kept.is_some() { " = ".to_owned() } else { format!(" {} ", look.glyphs.becomes().trim()) };
             spans.push(Span::styled(arrow, look.theme.dim()));
-            spans
-                .push(Span::styled(fit(&new, after, look), if cell.kept.is_some() { look.theme.dim() } else { style }));
+            spans.push(Span::styled(
+                fit_safe(&new, after, look),
+                if cell.kept.is_some() { look.theme.dim() } else { style },
+            ));
         } else {
             let shown = if operation == Operation::Delete { show(cell.old.as_deref()) } else { new };
             let mark = match operation {
@@ -290,7 +295,7 @@ fn cells(
                 _ => "  ",
             };
             spans.push(Span::styled(mark, style));
-            spans.push(Span::styled(fit(&shown, left.saturating_sub(2), look), look.theme.plain()));
+            spans.push(Span::styled(fit_safe(&shown, left.saturating_sub(2), look), look.theme.plain()));
         }
         spans.push(Span::raw(" "));
         spans.push(Span::styled(why, look.theme.dim()));

@@ -118,6 +118,16 @@ pub(super) fn unlink(shared: &mut Shared, target: &str) {
     });
 }
 
+/// Leaves a source column behind on purpose.
+pub(super) fn ignore(shared: &mut Shared, column: &str) {
+    let mut names = shared.mapping().map(|mapping| mapping.ignore.clone()).unwrap_or_default();
+    names.push(column.to_owned());
+    change(shared, format!("leave {column} behind"), |edit| {
+        edit.set_texts("ignore", Some(&names));
+        Ok(())
+    });
+}
+
 /// Sets one of [`OPTIONS`].
 pub(super) fn set_option(shared: &mut Shared, field: &Field, option: usize) {
     let Some((name, value, _)) = OPTIONS.get(option) else { return };
@@ -182,6 +192,7 @@ pub struct FieldEditor {
     /// Why the text now is no field.
     pub problem: Option<Problem>,
     field: Option<Field>,
+    pii: bool,
 }
 
 impl FieldEditor {
@@ -193,7 +204,12 @@ impl FieldEditor {
             preview: None,
             problem: None,
             field: None,
+            pii: field.pii,
         }
+    }
+    /// Its values are masked: tagged pii before the edit or by it.
+    pub fn is_personal(&self) -> bool {
+        self.pii || self.field.as_ref().is_some_and(|field| field.pii)
     }
     /// Puts pasted text in.
     pub(super) fn insert(&mut self, text: &str) {

@@ -6,11 +6,11 @@ mod values;
 use std::sync::Arc;
 
 use crm_core::project::{Field, Origin, Problem};
-use crm_core::table::profile::Profile;
+use crm_core::table::profile::{ColumnProfile, Profile};
 use crm_core::workspace::{Preview, PreviewRows};
 
 pub use edit::FieldEditor;
-pub use fields::{FieldRow, Status};
+pub use fields::{FieldRow, Status, reads};
 pub use values::{ValueRow, ValuesEditor};
 
 use super::ScreenState;
@@ -20,6 +20,7 @@ use crate::app::list::ListState;
 use crate::app::msg::{Answer, Columns, Lane, MappingText, ObjectSpec, Proposal, Request};
 use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone, Wanted};
+use crate::app::thousands;
 
 /// Columns from which both lists are shown with the links between them.
 pub const WIDE: usize = 100;
@@ -51,11 +52,16 @@ pub struct MapScreen {
     pub editor: Option<FieldEditor>,
     /// The value map under edit.
     pub values: Option<ValuesEditor>,
+    /// The column that a target is being chosen for.
+    placing: Option<String>,
     /// Which of a field's suggestions is shown.
     choice: usize,
+    /// Cells of columns tagged pii are shown as they are.
+    pub revealed: bool,
+    /// The source, described: how full its columns are.
+    pub profile: Option<Arc<Profile>>,
     wanted_columns: Wanted<(String, String, String, u64)>,
     wanted_preview: Wanted<(MappingText, u64)>,
-    behind: bool,
 }
 
 impl MapScreen {
@@ -116,6 +122,7 @@ impl MapScreen {
                 self.columns = None;
                 self.preview = None;
                 self.proposals = Arc::default();
+                self.profile = None;
                 self.targets = ListState::default();
                 self.sources = ListState::default();
             }
@@ -135,8 +142,10 @@ impl MapScreen {
             return;
         }
         let Some(sides) = &self.columns else { return };
-        let items =
-            sides.source.iter().map(|column| (column.name.clone(), self.samples(&column.name).join(" | "))).collect();
+        let shown = |column: &str| {
+            if self.is_masked(column) { String::new() } else { self.samples(column).join(" | ") }
+        };
+        let items = sides.source.iter().map(|column| (column.name.clone(), shown(&column.name))).collect();
         let now = self.row().and_then(FieldRow::source);
         let at = sides.source.iter().position(|column| Some(column.name.as_str()) == now).unwrap_or(0);
         shared.open(Overlay::Pick(Picker::new(
@@ -185,47 +194,69 @@ impl MapScreen {
             None => shared.tell(Tone::Good, "no field has a problem"),
         }
     }
-    fn ask_left_behind(&mut self, shared: &mut Shared) {
-        let Some(mapping) = shared.mapping() else { return };
-        self.behind = true;
-        let object = ObjectSpec {
-            platform: mapping.from.platform.clone(),
-            source: mapping.from.source.clone(),
-            label: mapping.from.label.clone(),
+    /// Source columns with data that go nowhere, with the rows that have something in them, most first. Empty until
+    /// the source has been described.
+    pub fn left_behind(&self, shared: &Shared) -> Vec<(&ColumnProfile, u64)> {
+        let (Some(profile), Some(mapping)) = (&self.profile, shared.mapping()) else { return Vec::new() };
+        let goes = |name: &str| {
+            mapping.ignore.iter().any(|one| one == name) || mapping.fields.iter().any(|field| reads(field, name))
         };
-        shared.ask(Lane::SourceProfile, format!("describing {}", object.label), Request::Profile(object));
-    }
-    fn show_left_behind(profile: &Profile, shared: &mut Shared) {
-        let Some(mapping) = shared.mapping() else { return };
-        let read = |column: &str| {
-            mapping.ignore.iter().any(|name| name == column)
-                || mapping.fields.iter().any(|field| match &field.origin {
-                    Origin::From(name) => name == column,
-                    Origin::Sql(sql) => sql.contains(column),
-                    Origin::Const(_) => false,
-                })
-        };
-        let mut left: Vec<_> = profile
-            .columns
-            .iter()
-            .map(|column| (column, profile.rows.saturating_sub(column.nulls + column.blanks)))
-            .filter(|(column, filled)| *filled > 0 && !read(&column.name))
-            .collect();
+        let filled = |column: &ColumnProfile| profile.rows.saturating_sub(column.nulls + column.blanks);
+        let columns = profile.columns.iter().map(|column| (column, filled(column)));
+        let mut left: Vec<_> = columns.filter(|(column, filled)| *filled > 0 && !goes(&column.name)).collect();
         left.sort_by_key(|(_, filled)| std::cmp::Reverse(*filled));
-        let mut lines: Vec<String> = left
-            .iter()
-            .map(|(column, filled)| {
-                let top: Vec<&str> = column.top.iter().take(4).map(|(value, _)| value.as_str()).collect();
-                format!("{:<24} {filled:>9} filled  {}", column.name, top.join(" | "))
-            })
-            .collect();
-        if lines.is_empty() {
-            lines.push("Nothing: every column with data goes somewhere, or is in ignore.".into());
-        } else {
-            lines.push(String::new());
-            lines.push("Map them, or list them in `ignore = [...]` of the mapping: left behind on purpose.".into());
+        left
+    }
+    /// Share of a source column's rows that have something in them, once the source has been described.
+    pub fn fill(&self, column: &str) -> Option<f64> {
+        let profile = self.profile.as_ref().filter(|profile| profile.rows > 0)?;
+        let found = profile.columns.iter().find(|one| one.name == column)?;
+        Some(profile.rows.saturating_sub(found.nulls + found.blanks) as f64 / profile.rows as f64)
+    }
+    /// A source column's values are personal: a field tagged pii reads it.
+    pub fn is_masked(&self, column: &str) -> bool {
+        let fields = self.fields.iter().filter_map(|row| row.field.as_ref());
+        !self.revealed && fields.filter(|field| field.pii).any(|field| reads(field, column))
+    }
+    fn show_left_behind(&self, shared: &mut Shared) {
+        if self.profile.is_none() {
+            shared.tell(Tone::Info, "the source is still being read");
+            return;
         }
-        shared.open(Overlay::Text(format!("Left behind by {}", mapping.name), lines, 0));
+        let left = self.left_behind(shared);
+        if left.is_empty() {
+            shared.tell(Tone::Good, "nothing is left behind: every column with data goes somewhere, or is in ignore");
+            return;
+        }
+        let items = left.iter().map(|(column, filled)| {
+            let top: Vec<&str> = column.top.iter().take(4).map(|(value, _)| value.as_str()).collect();
+            let shown = if self.is_masked(&column.name) { String::new() } else { top.join(" | ") };
+            (column.name.clone(), format!("{filled:>9} filled  {shown}"))
+        });
+        let picker = Picker::new("Left behind, with data", Tag::Choose("left behind"), items.collect(), 0);
+        shared.open(Overlay::Pick(picker));
+    }
+    /// A column that was left behind was picked: where to?
+    fn ask_where(&mut self, item: usize, shared: &mut Shared) {
+        let Some(column) = self.left_behind(shared).get(item).map(|(column, _)| column.name.clone()) else { return };
+        let ignore = ("leave it behind on purpose".to_owned(), "lists it in ignore = [...]".to_owned());
+        let fields = self.fields.iter().filter(|row| row.field.is_none());
+        let items = std::iter::once(ignore).chain(fields.map(|row| (row.target.clone(), row.declared.clone())));
+        let picker = Picker::new(format!("Where does {column} go?"), Tag::Choose("where"), items.collect(), 0);
+        shared.open(Overlay::Pick(picker));
+        self.placing = Some(column);
+    }
+    fn place(&mut self, item: usize, shared: &mut Shared) {
+        let Some(column) = self.placing.take() else { return };
+        let mut open = self.fields.iter().filter(|row| row.field.is_none());
+        match item.checked_sub(1) {
+            None => edit::ignore(shared, &column),
+            Some(item) => {
+                if let Some(row) = open.nth(item) {
+                    edit::link(shared, &row.target, &column, &[]);
+                }
+            }
+        }
     }
     fn choose_option(&self, shared: &mut Shared) {
         let Some(field) = self.row().and_then(|row| row.field.clone()) else {
@@ -337,7 +368,8 @@ impl ScreenState for MapScreen {
             Action::Refuse => self.refuse(shared),
             Action::OtherSuggestion => self.choice += 1,
             Action::NextProblem => self.next_problem(shared),
-            Action::LeftBehind => self.ask_left_behind(shared),
+            Action::LeftBehind => self.show_left_behind(shared),
+            Action::Reveal => self.revealed = !self.revealed,
             Action::FieldOptions => self.choose_option(shared),
             Action::Values => values::open(self, shared),
             Action::Plan => shared.make_plan(),
@@ -354,7 +386,8 @@ impl ScreenState for MapScreen {
             Some(mapping) => {
                 let rows = self.columns.as_ref().map(|columns| columns.sample.total).unwrap_or_default();
                 let target = self.columns.as_ref().and_then(|columns| columns.target_rows);
-                let target = target.map(|rows| format!(" {rows}")).unwrap_or_default();
+                let target = target.map(|rows| format!(" {}", thousands(rows))).unwrap_or_default();
+                let rows = thousands(rows);
                 format!("MAP {}  {} {rows} -> {}{target}", mapping.name, mapping.from.label, mapping.to)
             }
             None if shared.drafts.is_empty() => "MAP  no mapping yet".to_owned(),
@@ -366,13 +399,20 @@ impl ScreenState for MapScreen {
             (Lane::Columns, Answer::Columns(columns)) => {
                 self.columns = Some(columns.clone());
                 shared.ask(Lane::Suggest, "looking for what fits", Request::Suggest(columns.clone()));
+                if let Some(mapping) = shared.mapping() {
+                    let from = &mapping.from;
+                    let object = ObjectSpec {
+                        platform: from.platform.clone(),
+                        source: from.source.clone(),
+                        label: from.label.clone(),
+                    };
+                    shared.ask(Lane::SourceProfile, format!("describing {}", object.label), Request::Profile(object));
+                }
             }
             (Lane::MapPreview, Answer::Preview(preview)) => self.answer_preview(preview),
             (Lane::Suggest, Answer::Proposals(proposals)) => self.proposals = Arc::clone(proposals),
-            (Lane::SourceProfile, Answer::Profile(profile)) if self.behind => {
-                self.behind = false;
-                Self::show_left_behind(profile, shared);
-            }
+            (Lane::SourceProfile, Answer::Profile(profile)) => self.profile = Some(Arc::clone(profile)),
+            (Lane::MapFile, _) => values::refresh(self, shared),
             (Lane::FieldValues, Answer::Values(rows)) => {
                 if let Some(values) = &mut self.values {
                     values.take(rows);
@@ -394,6 +434,8 @@ impl ScreenState for MapScreen {
                     edit::link(shared, &row.target, &source, &[]);
                 }
             }
+            (Tag::Choose("left behind"), Reply::Picked(item)) => self.ask_where(*item, shared),
+            (Tag::Choose("where"), Reply::Picked(item)) => self.place(*item, shared),
             (Tag::Choose("field option"), Reply::Picked(item)) => {
                 if let Some(field) = self.row().and_then(|row| row.field.clone()) {
                     edit::set_option(shared, &field, *item);

@@ -8,6 +8,7 @@ use crm_core::table::Window;
 
 use super::*;
 use crate::app::App;
+use crate::app::history::FileEdit;
 use crate::app::msg::{Effect, Msg};
 use crate::app::tests::{answer, app, press};
 
@@ -79,6 +80,10 @@ pub(crate) fn mapped() -> App {
     };
     answer(&mut app, Lane::Columns, Ok(Answer::Columns(Box::new(columns))));
     answer(&mut app, Lane::MapPreview, Ok(Answer::Preview(Ok(Arc::new(preview())))));
+    let described = |name: &str, nulls| ColumnProfile { name: name.into(), nulls, ..ColumnProfile::default() };
+    let columns = vec![described("CONTACT_ID", 0), described("EMAIL_ADDR", 1_000), described("PHONE1", 3_999)];
+    let profile = Profile { rows: 4_000, rejects: 0, columns };
+    answer(&mut app, Lane::SourceProfile, Ok(Answer::Profile(Arc::new(profile))));
     let proposal = |from: &str, score| Proposal {
         to: "phone".into(),
         from: from.into(),
@@ -212,4 +217,62 @@ fn options_are_picked() {
     let mut app = mapped();
     press(&mut app, "down o w r i t e space i f enter");
     assert!(text(&app).contains("write = \"if_blank\""), "{}", text(&app));
+}
+
+#[test]
+fn a_value_in_a_file_is_written_and_undo_writes_it_back() {
+    let mapping = MAPPING.to_owned() + "owner = { from = \"OWNER\", values = \"maps/owners.csv\" }\n";
+    let mut app = app(&[("contacts", &mapping)]);
+    app.update(Msg::Resize(80, 24));
+    press(&mut app, "2");
+    parse(&mut app);
+    press(&mut app, "down down v");
+    let value = ValueRow {
+        value: Some("jm".into()),
+        looked_up: Some("jm".into()),
+        becomes: None,
+        failed: Some("not in the value map".into()),
+        rows: 7,
+    };
+    answer(&mut app, Lane::FieldValues, Ok(Answer::Values(vec![value])));
+    let effects = press(&mut app, "enter 9 enter");
+    let asked = effects.iter().find_map(|effect| match effect {
+        Effect::Ask(_, Request::SetInMap { path, from, to, label }) => Some((path, from, to, label)),
+        _ => None,
+    });
+    let (path, from, to, label) = asked.unwrap();
+    assert_eq!((path.to_str(), from.as_str(), to.as_str()), (Some("maps/owners.csv"), "jm", "9"));
+    let file = FileEdit { path: path.clone(), before: "from,to\n".into(), after: "from,to\njm,9\n".into() };
+    answer(&mut app, Lane::MapFile, Ok(Answer::MapFile(file.clone(), Some(label.clone()))));
+    assert!(app.shared.jobs.contains_key(&Lane::FieldValues), "counted again");
+    let effects = press(&mut app, "q u");
+    let back = FileEdit { path: file.path.clone(), before: file.after, after: file.before };
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Ask(_, Request::WriteMap(file)) if *file == back)));
+}
+
+#[test]
+fn a_column_that_was_left_behind_is_placed_or_left_on_purpose() {
+    let mut app = mapped();
+    let left = app.screens.map.left_behind(&app.shared);
+    assert_eq!(left.iter().map(|(column, rows)| (column.name.as_str(), *rows)).collect::<Vec<_>>(), [("PHONE1", 1)]);
+    press(&mut app, "b enter o w n e r enter");
+    assert!(text(&app).contains("owner_id"), "{}", text(&app));
+    press(&mut app, "u b enter enter");
+    assert!(text(&app).contains("ignore = [\"PHONE1\"]"), "{}", text(&app));
+    parse(&mut app);
+    press(&mut app, "b");
+    assert!(app.overlays.is_empty());
+    assert!(app.shared.notice.as_ref().unwrap().text.starts_with("nothing is left behind"));
+}
+
+#[test]
+fn personal_values_are_masked_until_revealed() {
+    let personal = MAPPING.replace("clean = [\"trim\"", "pii = true, clean = [\"trim\"");
+    let mut app = app(&[("contacts", &personal)]);
+    app.update(Msg::Resize(80, 24));
+    press(&mut app, "2");
+    parse(&mut app);
+    assert!(app.screens.map.is_masked("EMAIL_ADDR") && !app.screens.map.is_masked("CONTACT_ID"));
+    press(&mut app, "X");
+    assert!(!app.screens.map.is_masked("EMAIL_ADDR"));
 }

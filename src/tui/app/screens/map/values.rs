@@ -1,4 +1,5 @@
 //! A field's value map: what each source value becomes, failing ones first.
+use crm_core::project::Values;
 use crm_core::workspace::FieldValue;
 
 use super::{MapScreen, ask_text, edit};
@@ -47,6 +48,15 @@ pub(super) fn open(screen: &mut MapScreen, shared: &mut Shared) {
     ask(&target, shared);
 }
 
+/// Counts again: the file or the mapping has changed.
+pub(super) fn refresh(screen: &mut MapScreen, shared: &mut Shared) {
+    if let Some(values) = &mut screen.values {
+        values.loading = true;
+        let target = values.target.clone();
+        ask(&target, shared);
+    }
+}
+
 fn ask(target: &str, shared: &mut Shared) {
     if let Some(text) = shared.draft().map(crate::app::draft::Draft::text) {
         shared.ask(
@@ -85,6 +95,13 @@ pub(super) fn set(screen: &mut MapScreen, to: &str, shared: &mut Shared) {
     let Some(values) = &mut screen.values else { return };
     let Some(from) = values.rows.get(values.list.cursor).and_then(|row| row.looked_up.clone()) else { return };
     let target = values.target.clone();
+    let map = shared.mapping().and_then(|mapping| mapping.field(&target)?.values.clone());
+    if let Some(Values::File(path)) = map {
+        // A file may serve several mappings: it is written at once, and undo writes it back.
+        let label = format!("{target}: a value in {}", path.display());
+        shared.ask(Lane::MapFile, "", Request::SetInMap { path, from, to: to.to_owned(), label });
+        return;
+    }
     edit::set_value(shared, &target, &from, to);
     values.loading = true;
     ask(&target, shared);

@@ -3,14 +3,14 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::sample_cells;
+use super::{sample_cells, shown};
 use crate::app::screens::map::{FieldEditor, ValuesEditor};
 use crate::view::table::{self, Cell, Column, Selection};
-use crate::view::text::{cut, number, value, width, wrap};
+use crate::view::text::{number, safe, width, wrap};
 use crate::view::{Look, widgets};
 
 /// Draws the lines, the problem under them, and cells before and after.
-pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, look: &Look) {
+pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, revealed: bool, look: &Look) {
     let lines = editing.text.lines();
     let height = (lines.len() + 1).clamp(4, usize::from(area.height) * 2 / 5);
     widgets::rule(frame, area, 0, &format!("edit {}", editing.target), "^S accepts, esc leaves", look);
@@ -21,10 +21,10 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, l
         // A line longer than the screen is shifted so that the cursor is seen.
         let shift = if at == row { column.saturating_sub(room.saturating_sub(1)) } else { 0 };
         let shown: String = line.chars().skip(shift).collect();
-        widgets::put(frame, area, at - top + 1, &format!(" {}", cut(&shown, room, look)), look.theme.plain(), look);
+        widgets::put(frame, area, at - top + 1, &format!(" {shown}"), look.theme.plain(), look);
         if at == row {
             let before: String = line.chars().skip(shift).take(column - shift).collect();
-            let x = area.x + 1 + (width(&crm_core::table::text::sanitize(&before)) as u16).min(area.width - 2);
+            let x = area.x + 1 + (width(&safe(&before, look)) as u16).min(area.width - 2);
             frame.set_cursor_position((x, area.y + (at - top + 1) as u16));
         }
     }
@@ -42,8 +42,8 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, l
             } else {
                 String::new()
             };
-            for part in wrap(&format!("{place}{}", problem.message), room) {
-                widgets::put(frame, below, at, &format!(" {part}"), look.theme.bad(), look);
+            for part in wrap(&format!("{place}{}", problem.message), room, look) {
+                widgets::put_safe(frame, below, at, &format!(" {part}"), look.theme.bad());
                 at += 1;
             }
         }
@@ -60,9 +60,10 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, l
         }
     }
     let Some(preview) = &editing.preview else { return };
+    let masked = editing.is_personal() && !revealed;
     let half = usize::from(area.width) / 2 - 4;
     let columns = [Column::left("", 1), Column::left("", half), Column::left("", 2), Column::left("", half)];
-    let rows = sample_cells(preview, &editing.target).into_iter().map(|(mark, before, after)| {
+    let rows = sample_cells(preview, &editing.target, masked).into_iter().map(|(mark, before, after)| {
         let style = match mark {
             '!' => look.theme.bad(),
             '~' => look.theme.changed(),
@@ -70,9 +71,9 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, l
         };
         vec![
             Cell::new(mark.to_string(), style),
-            Cell::from(value(before.as_deref(), look).into_owned()),
+            Cell::value(before.as_deref(), look.theme.plain(), look),
             Cell::new(look.glyphs.becomes().trim().to_owned(), look.theme.dim()),
-            Cell::new(value(after.as_deref(), look).into_owned(), style),
+            Cell::value(after.as_deref(), style, look),
         ]
     });
     let rest = Rect { y: below.y + at as u16, height: below.height.saturating_sub(at as u16), ..below };
@@ -88,7 +89,7 @@ fn draw_sql(frame: &mut Frame, area: Rect, at: usize, sql: &str, (from, to): (us
     // The part before the place gives way where the expression is too long.
     let shift = (before + marked).saturating_sub(room);
     let shown: String = flat.chars().skip(shift).collect();
-    widgets::put(frame, area, at, &format!("  {}", cut(&shown, room, look)), look.theme.plain(), look);
+    widgets::put(frame, area, at, &format!("  {shown}"), look.theme.plain(), look);
     let pad = " ".repeat(before.saturating_sub(shift) + 2);
     let line = Line::from(vec![Span::raw(pad), Span::styled("^".repeat(marked.min(room)), look.theme.bad())]);
     widgets::line(frame, area, at + 1, line);
@@ -96,7 +97,7 @@ fn draw_sql(frame: &mut Frame, area: Rect, at: usize, sql: &str, (from, to): (us
 }
 
 /// Draws the value map.
-pub(super) fn draw_values(frame: &mut Frame, area: Rect, values: &ValuesEditor, look: &Look) {
+pub(super) fn draw_values(frame: &mut Frame, area: Rect, values: &ValuesEditor, masked: bool, look: &Look) {
     let left = format!("values of {}: failing first", values.target);
     widgets::rule(frame, area, 0, &left, &format!("{}  enter sets, q closes", values.list.place()), look);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -119,12 +120,16 @@ pub(super) fn draw_values(frame: &mut Frame, area: Rect, values: &ValuesEditor, 
             (None, false) => ("~", look.theme.changed()),
             (None, true) => (" ", look.theme.plain()),
         };
-        let becomes = row.failed.clone().unwrap_or_else(|| value(row.becomes.as_deref(), look).into_owned());
+        let hide = |text: Option<&str>| text.map(|text| shown(text, masked));
+        let becomes = match &row.failed {
+            Some(why) => Cell::new(why.clone(), style),
+            None => Cell::value(hide(row.becomes.as_deref()).as_deref(), style, look),
+        };
         vec![
             Cell::new(mark, style),
-            Cell::from(value(row.value.as_deref(), look).into_owned()),
+            Cell::value(hide(row.value.as_deref()).as_deref(), look.theme.plain(), look),
             Cell::from(number(row.rows)),
-            Cell::new(becomes, style),
+            becomes,
         ]
     });
     table::draw(frame, body, &columns, rows, Selection::Active(values.list.cursor - values.list.top), look);

@@ -2,13 +2,14 @@
 mod editor;
 mod wide;
 
+use crm_core::table::export::mask;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::app::App;
 use crate::app::screens::map::{FieldRow, MapScreen, Status, WIDE};
 use crate::view::table::{self, Cell, Column, Selection};
-use crate::view::text::{number, value, wrap};
+use crate::view::text::{number, wrap};
 use crate::view::{Look, widgets};
 
 /// Draws the body.
@@ -17,10 +18,10 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
         return unreadable(frame, area, app, look);
     }
     if let Some(editing) = &screen.editor {
-        return editor::draw_field(frame, area, editing, look);
+        return editor::draw_field(frame, area, editing, screen.revealed, look);
     }
     if let Some(values) = &screen.values {
-        return editor::draw_values(frame, area, values, look);
+        return editor::draw_values(frame, area, values, is_masked(screen, &values.target), look);
     }
     tally(frame, area, app, screen, look);
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -48,8 +49,8 @@ fn unreadable(frame: &mut Frame, area: Rect, app: &App, look: &Look) {
     let mut row = 1;
     for problem in &draft.problems {
         let text = format!("{}:{} {}: {}", problem.file.display(), problem.line, problem.field, problem.message);
-        for part in wrap(&text, usize::from(area.width).saturating_sub(3)) {
-            widgets::put(frame, area, row, &format!(" ! {part}"), look.theme.bad(), look);
+        for part in wrap(&text, usize::from(area.width).saturating_sub(3), look) {
+            widgets::put_safe(frame, area, row, &format!(" ! {part}"), look.theme.bad());
             row += 1;
         }
     }
@@ -58,9 +59,14 @@ fn unreadable(frame: &mut Frame, area: Rect, app: &App, look: &Look) {
 
 fn tally(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: &Look) {
     let (mapped, failing, required, suggested) = screen.tally(&app.shared);
-    let loading = if screen.columns.is_none() { "  reading the columns ..." } else { "" };
+    let left = screen.left_behind(&app.shared).len();
+    let rest = match (&screen.columns, &screen.profile) {
+        (None, _) => ", reading the columns ...".to_owned(),
+        (_, Some(_)) => format!(", {left} left behind"),
+        (_, None) => String::new(),
+    };
     let text = format!(
-        " {mapped} of {} mapped, {failing} failing, {required} required empty, {suggested} with a suggestion{loading}",
+        " {mapped} of {} mapped, {failing} failing, {required} required empty, {suggested} suggested{rest}",
         screen.fields.len()
     );
     let style = if failing + required > 0 { look.theme.warn() } else { look.theme.good() };
@@ -135,8 +141,8 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let mut at = 0;
     if let Some(problem) = &row.problem {
-        for part in wrap(problem, usize::from(area.width).saturating_sub(3)) {
-            widgets::put(frame, body, at, &format!(" ! {part}"), look.theme.bad(), look);
+        for part in wrap(problem, usize::from(area.width).saturating_sub(3), look) {
+            widgets::put_safe(frame, body, at, &format!(" ! {part}"), look.theme.bad());
             at += 1;
         }
     }
@@ -147,7 +153,9 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
                 let more = if count > 1 { format!("  (s: {} others)", count - 1) } else { String::new() };
                 let text = format!(" ? {} {:.2}: {}{more}", proposal.from, proposal.score, proposal.reasons.join(", "));
                 widgets::put(frame, body, at, &text, look.theme.changed(), look);
-                let samples = screen.samples(&proposal.from).join(" | ");
+                let masked = screen.is_masked(&proposal.from);
+                let samples = screen.samples(&proposal.from).into_iter().map(|text| shown(text, masked));
+                let samples = samples.collect::<Vec<_>>().join(" | ");
                 widgets::put(frame, body, at + 1, &format!("   {samples}"), look.theme.dim(), look);
             }
             None => widgets::put(frame, body, at, " nothing fills it: space links a column", look.theme.dim(), look),
@@ -164,9 +172,9 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
         };
         let cells = vec![
             Cell::new(mark.to_string(), style),
-            Cell::from(value(before.as_deref(), look).into_owned()),
+            Cell::value(before.as_deref(), look.theme.plain(), look),
             Cell::new(look.glyphs.becomes().trim().to_owned(), look.theme.dim()),
-            Cell::new(value(after.as_deref(), look).into_owned(), style),
+            Cell::value(after.as_deref(), style, look),
         ];
         let line = Rect { y: body.y + at as u16, height: 1, ..body };
         table::draw_rows(frame, line, &columns, std::iter::once(cells), Selection::None, look);
@@ -177,11 +185,16 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
 /// Cells of a field before and after, over the sample: failing ones first, then changed ones, each value once.
 fn cells(screen: &MapScreen, row: &FieldRow) -> Vec<(char, Option<String>, Option<String>)> {
     let Some(preview) = &screen.preview else { return Vec::new() };
-    sample_cells(preview, &row.target)
+    let masked = is_masked(screen, &row.target);
+    sample_cells(preview, &row.target, masked)
 }
 
 /// See [`cells`].
-fn sample_cells(preview: &crm_core::workspace::Preview, target: &str) -> Vec<(char, Option<String>, Option<String>)> {
+fn sample_cells(
+    preview: &crm_core::workspace::Preview,
+    target: &str,
+    masked: bool,
+) -> Vec<(char, Option<String>, Option<String>)> {
     let Some(field) = preview.after.columns.iter().position(|name| name == target) else { return Vec::new() };
     let source = preview.sources.get(field).and_then(Option::as_deref);
     let before = source.and_then(|source| preview.before.columns.iter().position(|name| name == source));
@@ -201,7 +214,23 @@ fn sample_cells(preview: &crm_core::workspace::Preview, target: &str) -> Vec<(ch
         }
     }
     cells.sort_by_key(|(order, ..)| *order);
-    cells.into_iter().map(|(_, mark, old, new)| (mark, old, new)).collect()
+    let hide = |text: Option<String>| text.map(|text| shown(&text, masked));
+    cells
+        .into_iter()
+        // Why a cell failed holds no value.
+        .map(|(_, mark, old, new)| (mark, hide(old), if mark == '!' { new } else { hide(new) }))
+        .collect()
+}
+
+/// The values of a target field are personal, and masked.
+fn is_masked(screen: &MapScreen, target: &str) -> bool {
+    let field = screen.fields.iter().find(|row| row.target == target).and_then(|row| row.field.as_ref());
+    !screen.revealed && field.is_some_and(|field| field.pii)
+}
+
+/// A value, masked where it is personal.
+fn shown(text: &str, masked: bool) -> String {
+    if masked { mask(text) } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,4 +1,9 @@
 #![allow(clippy::unwrap_used)]
+use crm_core::project::Origin;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use crate::app::msg::Msg;
 use crate::app::screens::map::tests::mapped;
 use crate::app::tests::{app, press};
 use crate::view::tests::{plain, screen};
@@ -14,6 +19,26 @@ fn the_list_with_the_evidence_of_a_field() {
 fn two_lists_with_the_links_between_them() {
     let mut app = mapped();
     insta::assert_snapshot!(screen(&mut app, 120, 30, &plain()));
+}
+
+#[test]
+fn links_that_cross_stay_apart_and_ends_out_of_sight_are_marked() {
+    let mut app = mapped();
+    // Crosswise: the first target reads the last column.
+    press(&mut app, "g");
+    app.update(Msg::Resize(120, 16));
+    press(&mut app, "tab G space u");
+    let fields = &mut app.screens.map.fields;
+    fields[0].field.as_mut().unwrap().origin = Origin::From("PHONE1".into());
+    fields[1].field.as_mut().unwrap().origin = Origin::Sql("concat(CONTACT_ID, EMAIL_ADDR)".into());
+    let mut terminal = Terminal::new(TestBackend::new(120, 16)).unwrap();
+    terminal.draw(|frame| crate::view::draw(frame, &app, &plain())).unwrap();
+    let shown = terminal.backend().to_string();
+    insta::assert_snapshot!(shown.lines().skip(3).take(4).collect::<Vec<_>>().join("\n"));
+    app.screens.map.sources.top = 1;
+    app.screens.map.sources.page = 2;
+    terminal.draw(|frame| crate::view::draw(frame, &app, &plain())).unwrap();
+    assert!(terminal.backend().to_string().contains('↑'), "{}", terminal.backend());
 }
 
 #[test]

@@ -4,9 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{status_style, status_text};
+use super::{shown, status_style, status_text};
 use crate::app::App;
-use crate::app::screens::map::MapScreen;
+use crate::app::screens::map::{MapScreen, reads};
 use crate::view::Look;
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::number;
@@ -28,15 +28,21 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen,
 
 fn draw_sources(frame: &mut Frame, area: Rect, screen: &MapScreen, look: &Look) {
     let name = usize::from(area.width) * 2 / 5;
-    let columns =
-        [Column::left("SOURCE", name), Column::left("SAMPLE", usize::from(area.width).saturating_sub(name + 3))];
+    let columns = [
+        Column::left("SOURCE", name),
+        Column::right("FILL", 5),
+        Column::left("SAMPLE", usize::from(area.width).saturating_sub(name + 9)),
+    ];
     let Some(sides) = &screen.columns else { return };
     let rows = screen.sources.visible().filter_map(|at| sides.source.get(at)).map(|column| {
-        let used = reads(screen, &column.name).next().is_some();
-        let samples = screen.samples(&column.name).join(" | ");
+        let used = sources_of(screen, &column.name).next().is_some();
+        let masked = screen.is_masked(&column.name);
+        let samples = screen.samples(&column.name).into_iter().map(|text| shown(text, masked)).collect::<Vec<_>>();
+        let fill = screen.fill(&column.name).map_or(String::new(), |fill| format!("{:.0} %", (fill * 100.0).floor()));
         vec![
             Cell::new(column.name.clone(), if used { look.theme.plain() } else { look.theme.warn() }),
-            Cell::new(samples, look.theme.dim()),
+            Cell::from(fill),
+            Cell::new(samples.join(" | "), look.theme.dim()),
         ]
     });
     let row = screen.sources.cursor - screen.sources.top;
@@ -80,65 +86,114 @@ fn draw_targets(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, lo
 }
 
 /// Target fields, by index, that read a source column.
-fn reads<'a>(screen: &'a MapScreen, column: &'a str) -> impl Iterator<Item = usize> + 'a {
-    screen.fields.iter().enumerate().filter_map(move |(at, row)| {
-        let field = row.field.as_ref()?;
-        let reads = match &field.origin {
-            Origin::From(name) => name == column,
-            // A preview knows exactly; until there is one, a name within the expression is as good a guess.
-            Origin::Sql(sql) => sql.contains(column),
-            Origin::Const(_) => false,
-        };
-        reads.then_some(at)
-    })
+fn sources_of<'a>(screen: &'a MapScreen, column: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let fields = screen.fields.iter().enumerate();
+    fields.filter(move |(_, row)| row.field.as_ref().is_some_and(|field| reads(field, column))).map(|(at, _)| at)
 }
 
-/// Draws each link whose both ends are in sight: out of the source, along a lane of its own, into the target. The
-/// links of the row at the cursor come last, so that they lie on top.
+/// Directions that a line leaves a cell in.
+const LEFT: u8 = 1;
+const RIGHT: u8 = 2;
+const UP: u8 = 4;
+const DOWN: u8 = 8;
+
+/// A link between a row of the sources and one of the targets, both counted from the top of the lists; a source out of
+/// sight is above or below.
+struct LinkLine {
+    from: Option<usize>,
+    above: bool,
+    to: usize,
+    chosen: bool,
+}
+
+impl LinkLine {
+    fn rows(&self) -> (usize, usize) {
+        let from = self.from.unwrap_or(self.to);
+        (from.min(self.to), from.max(self.to))
+    }
+}
+
+/// Draws each link whose target is in sight: out of the source, along a lane, into the target. The links of the row at
+/// the cursor lie on top.
 fn draw_links(frame: &mut Frame, area: Rect, screen: &MapScreen, look: &Look) {
     let Some(sides) = &screen.columns else { return };
-    let mut links: Vec<(usize, usize, bool)> = Vec::new();
-    for (at, column) in sides.source.iter().enumerate().skip(screen.sources.top).take(screen.sources.page) {
-        for target in reads(screen, &column.name) {
-            if screen.targets.visible().contains(&target) {
-                let chosen =
-                    if screen.in_sources { at == screen.sources.cursor } else { target == screen.targets.cursor };
-                links.push((at - screen.sources.top, target - screen.targets.top, chosen));
-            }
+    let seen = screen.sources.visible();
+    let mut links = Vec::new();
+    for (at, column) in sides.source.iter().enumerate() {
+        for target in sources_of(screen, &column.name).filter(|target| screen.targets.visible().contains(target)) {
+            let chosen = if screen.in_sources { at == screen.sources.cursor } else { target == screen.targets.cursor };
+            links.push(LinkLine {
+                from: seen.contains(&at).then(|| at - screen.sources.top),
+                above: at < screen.sources.top,
+                to: target - screen.targets.top,
+                chosen,
+            });
         }
     }
-    links.sort_by_key(|(_, _, chosen)| *chosen);
-    let lanes = usize::from(GUTTER) - 4;
-    for (number, (from, to, chosen)) in links.into_iter().enumerate() {
+    let width = usize::from(area.width);
+    let height = usize::from(area.height);
+    let mut grid = vec![(0u8, false); width * height];
+    // Long links take the lanes first; those that share none of their rows share a lane.
+    links.sort_by_key(|link| (link.chosen, std::cmp::Reverse(link.rows().1 - link.rows().0)));
+    let mut lanes: Vec<Vec<(usize, usize)>> = vec![Vec::new(); width.saturating_sub(4)];
+    let mut arrows = Vec::new();
+    for (number, link) in links.iter().enumerate() {
+        let (top, bottom) = link.rows();
+        let free = lanes.iter().position(|taken| taken.iter().all(|(from, to)| *to < top || *from > bottom));
+        let lane = free.unwrap_or(number % lanes.len().max(1));
+        if let Some(taken) = lanes.get_mut(lane) {
+            taken.push((top, bottom));
+        }
+        arrows.extend(trace(link, lane + 1, &mut grid, width));
+    }
+    for (at, (lines, chosen)) in grid.iter().enumerate().filter(|(_, (lines, _))| *lines != 0) {
+        let style = if *chosen { look.theme.key() } else { look.theme.dim() };
+        put(frame, area, at % width, at / width, look.glyphs.lines(*lines), style);
+    }
+    for (column, row, above, chosen) in arrows {
         let style = if chosen { look.theme.key() } else { look.theme.dim() };
-        let lane = 2 + (number * 5) % lanes;
-        draw_link(frame, area, (from + 1, to + 1), lane, style, look);
+        put(frame, area, column, row, look.glyphs.beyond(above), style);
+    }
+    for link in &links {
+        let style = if link.chosen { look.theme.key() } else { look.theme.dim() };
+        put(frame, area, width - 1, link.to + 1, ">", style);
     }
 }
 
-fn draw_link(frame: &mut Frame, area: Rect, (from, to): (usize, usize), lane: usize, style: Style, look: &Look) {
-    let [down_from, up_from, down_to, up_to, _] = look.glyphs.link();
-    let mut put = |column: usize, row: usize, symbol: &str| {
-        let (Ok(x), Ok(y)) = (u16::try_from(column), u16::try_from(row)) else { return };
-        if x < area.width && y < area.height {
-            frame.buffer_mut().set_string(area.x + x, area.y + y, symbol, style);
+/// Lays a link into the grid; answers the mark of a source that is out of sight: column, row, above, chosen.
+fn trace(link: &LinkLine, lane: usize, grid: &mut [(u8, bool)], width: usize) -> Option<(usize, usize, bool, bool)> {
+    // The first row of the area holds the headings.
+    let to = link.to + 1;
+    let mut add = |column: usize, row: usize, lines: u8| {
+        if let Some(cell) = grid.get_mut(row * width + column) {
+            // What lies on top hides what it crosses only in colour: the crossing stays a crossing.
+            *cell = (cell.0 | lines, link.chosen);
         }
     };
-    let last = usize::from(area.width) - 1;
+    for column in lane + 1..width - 1 {
+        add(column, to, LEFT | RIGHT);
+    }
+    let Some(from) = link.from.map(|from| from + 1) else {
+        return Some((lane, to, link.above, link.chosen));
+    };
     for column in 0..lane {
-        put(column, from, look.glyphs.line());
+        add(column, from, LEFT | RIGHT);
     }
-    for column in lane + 1..last {
-        put(column, to, look.glyphs.line());
-    }
-    put(last, to, ">");
     if from == to {
-        put(lane, from, look.glyphs.line());
-        return;
+        add(lane, to, LEFT | RIGHT);
+    } else {
+        add(lane, from, LEFT | if to > from { DOWN } else { UP });
+        add(lane, to, RIGHT | if to > from { UP } else { DOWN });
+        for row in from.min(to) + 1..from.max(to) {
+            add(lane, row, UP | DOWN);
+        }
     }
-    for row in from.min(to) + 1..from.max(to) {
-        put(lane, row, look.glyphs.bar());
+    None
+}
+
+fn put(frame: &mut Frame, area: Rect, column: usize, row: usize, symbol: &str, style: Style) {
+    let (Ok(x), Ok(y)) = (u16::try_from(column), u16::try_from(row)) else { return };
+    if x < area.width && y < area.height {
+        frame.buffer_mut().set_string(area.x + x, area.y + y, symbol, style);
     }
-    put(lane, from, if to > from { down_from } else { up_from });
-    put(lane, to, if to > from { down_to } else { up_to });
 }
