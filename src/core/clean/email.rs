@@ -67,6 +67,9 @@ fn check(address: &str) -> Result<(), &'static str> {
     if address.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err("has whitespace inside");
     }
+    if local.contains('"') {
+        return Err("has a quoted name");
+    }
     if local.starts_with('.') || local.ends_with('.') || address.contains("..") {
         return Err("has a dot too many");
     }

@@ -114,10 +114,16 @@ impl Number {
             start -= 1;
         }
         let mut suffix = &text[end..];
+        let mut decimal = self.decimal;
         if self.money && suffix.starts_with(['.', ',']) {
             // '12,-' and '12.–' say that there are no cents.
             let rest = suffix[1..].trim_start_matches(['-', '–', '—']);
             if rest.len() + 1 < suffix.len() {
+                // Declared or not, this mark is the decimal one.
+                let mark = if suffix.starts_with('.') { '.' } else { ',' };
+                if *decimal.get_or_insert(mark) != mark {
+                    return Err(MISPLACED);
+                }
                 suffix = rest;
             }
         }
@@ -127,10 +133,14 @@ impl Number {
         }
         let mut around = Around { money: self.money, ..Around::default() };
         around.read(&text[..start])?;
+        // '- $5' may as well be an item of a list.
+        if around.minus && text.starts_with(['-', '−', '–']) && text.chars().nth(1).is_some_and(is_space) {
+            return Err("has a dash apart from its digits");
+        }
         around.read(suffix)?;
         let negative = around.negative()?;
         let body = text[start..end].strip_suffix('.').unwrap_or(&text[start..end]);
-        let (whole, fraction) = split(body, self.decimal)?;
+        let (whole, fraction) = split(body, decimal, around.no_cents)?;
         Ok(Read { negative, whole, fraction })
     }
 }
@@ -144,6 +154,8 @@ struct Around {
     opened: bool,
     closed: bool,
     currencies: usize,
+    /// A currency without cents: what looks like three decimals is thousands.
+    no_cents: bool,
 }
 
 impl Around {
@@ -162,6 +174,7 @@ impl Around {
                     if !self.money || self.currencies > 2 || !is_currency(&rest[..end]) {
                         return Err(NOT_A_NUMBER);
                     }
+                    self.no_cents |= has_no_cents(&rest[..end]);
                     rest = trimmed(&rest[end..]);
                     continue;
                 }
@@ -186,7 +199,7 @@ fn is_gap(c: char) -> bool {
 }
 
 /// Splits digits and separators into whole and fraction.
-fn split(body: &str, decimal: Option<char>) -> Result<(&str, &str), &'static str> {
+fn split(body: &str, decimal: Option<char>, no_cents: bool) -> Result<(&str, &str), &'static str> {
     let (mut points, mut commas, mut gaps) = (0_usize, 0_usize, 0_usize);
     for c in body.chars() {
         match c {
@@ -199,7 +212,10 @@ fn split(body: &str, decimal: Option<char>) -> Result<(&str, &str), &'static str
     }
     let mark = match decimal {
         Some(mark) => Some(mark).filter(|mark| body.contains(*mark)),
-        None => guess_mark(body, points, commas, gaps)?,
+        None => match guess_mark(body, points, commas, gaps) {
+            Err(AMBIGUOUS) if no_cents => None,
+            guess => guess?,
+        },
     };
     let (whole, fraction) = match mark {
         Some(mark) => body.split_once(mark).unwrap_or((body, "")),
@@ -260,6 +276,10 @@ fn is_currency(word: &str) -> bool {
     {
         return true;
     }
+    // Feet, unless it is written as the forint is.
+    if word.eq_ignore_ascii_case("ft") {
+        return word == "Ft";
+    }
     let folded = word.to_uppercase();
     if folded.len() == 3 && CODES.as_bytes().chunks(4).any(|code| code[..3] == *folded.as_bytes()) {
         return true;
@@ -269,6 +289,12 @@ fn is_currency(word: &str) -> bool {
         return country.len() <= 3 && country.bytes().all(|b| b.is_ascii_uppercase());
     }
     WORDS.contains(&folded.as_str())
+}
+
+/// Yen, won, dong and the like: nobody counts in parts of them.
+fn has_no_cents(word: &str) -> bool {
+    const WHOLE: &[&str] = &["円", "원", "₩", "￦", "₫", "JPY", "KRW", "VND", "CLP", "ISK", "PYG", "XAF", "XOF", "XPF"];
+    WHOLE.iter().any(|whole| whole.eq_ignore_ascii_case(word))
 }
 
 /// Not the cent: it would change the amount.
