@@ -32,7 +32,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// What programs and people write for nothing, compared to the letter. Left out on purpose, because they are people,
-/// places or answers: `Null`, `Nan`, `None` in title case of a name list, `NA` (surname, Namibia), `nil`, `none`, `unknown`.
+/// places or answers: `Null`, `Nan`, `Nil`, `NA` (surname, Namibia), `none`, `unknown`. A list of one's own may have them.
 const USUAL_TOKENS: &[&str] = &[
     "N/A",
     "n/a",

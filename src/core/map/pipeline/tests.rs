@@ -417,6 +417,18 @@ fn the_hash_follows_all_that_decides_the_output() {
     assert_ne!(first, hash(&base), "the contents of a value map");
 }
 
+#[test]
+fn a_pipeline_is_shared_between_threads_and_takes_an_empty_batch() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let whole = batch(&[("A", &["a"]), ("B", &["b"]), ("C", &["1"])]);
+    let pipeline = compiled(&all_kinds(), &whole);
+    shared(&pipeline);
+    let outcome = pipeline.apply(&whole.slice(0, 0)).unwrap();
+    assert_eq!((outcome.mapped.height(), outcome.mapped.width(), outcome.fates.len()), (0, 10, 0));
+    assert!(pipeline.apply(&whole.drop("A").unwrap()).is_err_and(|error| error.what().contains("no column 'A'")));
+    assert!(pipeline.trace(&whole, 1, 0).is_err() && pipeline.trace(&whole, 0, 99).is_err());
+}
+
 /// A mapping with a step of every kind.
 fn all_kinds() -> Mapping {
     let mut mapping = mapping(vec![
