@@ -16,6 +16,7 @@ pub mod platform;
 pub mod project;
 pub mod resolve;
 pub mod score;
+pub mod suggest;
 pub mod table;
 pub mod workspace;
 

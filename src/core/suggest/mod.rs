@@ -1,0 +1,119 @@
+//! Suggestions for a mapping: which source field fills which target field, how sure that is, and why.
+//!
+//! Evidence is names and labels (through the vocabulary in `assets/synonyms.toml`), declared types and sampled values.
+//! Each field is compared with each; then the pairs are chosen that are best over all, one to one. The same input always
+//! gives the same answer.
+mod assign;
+mod names;
+mod score;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use serde::Serialize;
+
+use self::score::Field;
+
+/// Pairs below it are not suggested at all.
+pub const THRESHOLD: f64 = 0.3;
+/// A source that fills another field is a weak candidate here: its score is taken down to this share.
+const TAKEN: f64 = 0.6;
+
+/// What is known of a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldInfo {
+    /// Name, unique on its side.
+    pub name: String,
+    /// Name as people see it.
+    pub label: Option<String>,
+    /// The platform's type word.
+    pub kind: Option<String>,
+    /// Some values, blank ones left out or not; more than some hundred add nothing.
+    pub samples: Vec<String>,
+}
+
+impl FieldInfo {
+    /// A field of which only the name is known.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+}
+
+/// One source field for one target field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Suggestion {
+    /// Target field.
+    pub to: String,
+    /// Source field.
+    pub from: String,
+    /// From 0 to 1; at .90 and more it is nearly always right.
+    pub score: f64,
+    /// 1: the one to take; 2 and up: others for the same target field, best first.
+    pub rank: usize,
+    /// Why, in words.
+    pub reasons: Vec<String>,
+    /// Cleaning rules to propose, as in a mapping's `clean`: `trim`, `email`, `date = ["%d/%m/%Y"]`.
+    pub transform: Vec<String>,
+}
+
+/// Suggests sources for targets, best first; nothing below [`THRESHOLD`].
+pub fn suggest(source: &[FieldInfo], target: &[FieldInfo]) -> Vec<Suggestion> {
+    let sources: Vec<Field> = source.iter().map(Field::new).collect();
+    let targets: Vec<Field> = target.iter().map(Field::new).collect();
+    let mut scores = vec![vec![0.0; sources.len()]; targets.len()];
+    let mut candidates: Vec<Vec<(usize, f64, Vec<String>)>> = vec![Vec::new(); targets.len()];
+    for (row, to) in targets.iter().enumerate() {
+        for (column, from) in sources.iter().enumerate() {
+            let (score, reasons) = score::score(from, to);
+            if score >= THRESHOLD {
+                scores[row][column] = score;
+                candidates[row].push((column, score, reasons));
+            }
+        }
+    }
+    let chosen = assign::assign(&scores);
+    let taken: std::collections::HashSet<usize> = chosen.iter().flatten().copied().collect();
+    let mut found = Vec::new();
+    for (row, mut list) in candidates.into_iter().enumerate() {
+        for (column, score, reasons) in &mut list {
+            if chosen[row] != Some(*column) && taken.contains(column) {
+                *score *= TAKEN;
+                reasons.push("fills another field better".to_owned());
+            }
+        }
+        list.retain(|(column, score, _)| chosen[row] == Some(*column) || *score >= THRESHOLD);
+        list.sort_by(|a, b| {
+            (chosen[row] == Some(b.0)).cmp(&(chosen[row] == Some(a.0))).then(b.1.total_cmp(&a.1)).then(a.0.cmp(&b.0))
+        });
+        // Where nothing is assigned the first candidate is still only an alternative.
+        let first = if chosen[row].is_some() { 1 } else { 2 };
+        for (at, (column, score, reasons)) in list.into_iter().enumerate() {
+            found.push(Suggestion {
+                to: target[row].name.clone(),
+                from: source[column].name.clone(),
+                score: (score * 100.0).round() / 100.0,
+                rank: first + at,
+                reasons,
+                transform: transform(&source[column], &sources[column], &targets[row]),
+            });
+        }
+    }
+    // The sort is stable: fields of one score stay in the target's order.
+    found.sort_by(|a, b| (a.rank > 1).cmp(&(b.rank > 1)).then(b.score.total_cmp(&a.score)));
+    found
+}
+
+/// Cleaning that suits the pair.
+fn transform(info: &FieldInfo, source: &Field, target: &Field) -> Vec<String> {
+    let rules = |list: &[&str]| list.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
+    let is_email = target.is_about("email") || target.is_about("email_2");
+    if is_email && !source.is_about("opt_out") && !target.is_about("opt_out") {
+        return rules(&["trim", "lower", "email"]);
+    }
+    if (target.is_date() || source.meaning == Some(values::Meaning::Date))
+        && let Some(format) = values::date_format(&info.samples)
+    {
+        return vec!["trim".to_owned(), format!("date = [\"{format}\"]")];
+    }
+    if info.samples.iter().any(|value| value.trim() != value) { rules(&["trim"]) } else { Vec::new() }
+}

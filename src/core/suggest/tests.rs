@@ -1,0 +1,104 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn named(names: &[&str]) -> Vec<FieldInfo> {
+    names.iter().map(|name| FieldInfo::named(name)).collect()
+}
+
+fn with_samples(name: &str, samples: &[&str]) -> FieldInfo {
+    FieldInfo { samples: samples.iter().map(|value| (*value).to_owned()).collect(), ..FieldInfo::named(name) }
+}
+
+fn best<'a>(found: &'a [Suggestion], to: &str) -> Option<&'a Suggestion> {
+    found.iter().find(|item| item.to == to && item.rank == 1)
+}
+
+#[test]
+fn the_usual_names_find_each_other() {
+    let source = named(&["CONTACT_ID", "FIRST_NM", "LAST_NM", "EMAIL_ADDR", "TEL_NO", "CUST_ZIP", "OPP_AMT", "FAX"]);
+    let target = named(&["Zip Code", "amount", "email", "firstName", "phone", "Surname", "favourite_colour"]);
+    let found = suggest(&source, &target);
+    for (to, from) in [
+        ("Zip Code", "CUST_ZIP"),
+        ("amount", "OPP_AMT"),
+        ("email", "EMAIL_ADDR"),
+        ("firstName", "FIRST_NM"),
+        ("phone", "TEL_NO"),
+        ("Surname", "LAST_NM"),
+    ] {
+        assert_eq!(best(&found, to).map(|item| item.from.as_str()), Some(from), "{to}");
+    }
+    assert!(best(&found, "favourite_colour").is_none());
+}
+
+#[test]
+fn each_source_is_assigned_once_and_ranks_count_up() {
+    let source = named(&["email", "email2", "phone"]);
+    let target = named(&["email_address", "mail", "other email"]);
+    let found = suggest(&source, &target);
+    let mut assigned: Vec<&str> = found.iter().filter(|item| item.rank == 1).map(|item| item.from.as_str()).collect();
+    let all = assigned.len();
+    assigned.sort_unstable();
+    assigned.dedup();
+    assert_eq!(assigned.len(), all);
+    for to in ["email_address", "mail", "other email"] {
+        let ranks: Vec<usize> = found.iter().filter(|item| item.to == to).map(|item| item.rank).collect();
+        assert!(ranks.windows(2).all(|pair| pair[0] < pair[1]), "{ranks:?}");
+    }
+    assert!(found.iter().all(|item| item.score >= THRESHOLD && !item.reasons.is_empty()));
+}
+
+#[test]
+fn labels_and_types_count() {
+    let source = vec![FieldInfo { label: Some("Close Date".into()), ..FieldInfo::named("fld_0017") }];
+    let target = named(&["fld_0018", "closing_date"]);
+    assert_eq!(best(&suggest(&source, &target), "closing_date").unwrap().from, "fld_0017");
+    let typed = |name: &str, kind: &str| FieldInfo { kind: Some(kind.into()), ..FieldInfo::named(name) };
+    let alike = suggest(&[typed("closed", "DATE")], &[typed("closed", "date")])[0].score;
+    let apart = suggest(&[typed("closed", "DATE")], &[typed("closed", "boolean")])[0].score;
+    assert!(alike >= 0.9 && apart < 0.9, "{alike} {apart}");
+}
+
+#[test]
+fn values_decide_where_names_say_nothing() {
+    let cities = ["Bonn", "Rome", "Oslo", "Bern", "Kyiv", "Riga"];
+    let colours = ["red", "blue", "green", "black", "white", "grey"];
+    let found = suggest(
+        &[with_samples("col_a", &cities), with_samples("col_b", &colours)],
+        &[with_samples("x1", &colours), with_samples("x2", &cities)],
+    );
+    assert_eq!(best(&found, "x2").unwrap().from, "col_a");
+    assert_eq!(best(&found, "x1").unwrap().from, "col_b");
+    let right = suggest(&[with_samples("mail", &["a@example.com"])], &named(&["email"]))[0].score;
+    let wrong = suggest(&[with_samples("mail", &["https://example.com"])], &named(&["email"]))[0].score;
+    assert!(right > 0.9 && wrong < 0.6, "{right} {wrong}");
+}
+
+#[test]
+fn cleaning_fits_the_field_and_can_be_built() {
+    let source = [
+        with_samples("MAIL", &[" A@example.com"]),
+        with_samples("BORN", &["31/12/1980"]),
+        with_samples("Town", &[" x "]),
+    ];
+    let found = suggest(&source, &named(&["email", "birthday", "city"]));
+    assert_eq!(best(&found, "email").unwrap().transform, ["trim", "lower", "email"]);
+    assert_eq!(best(&found, "birthday").unwrap().transform, ["trim", "date = [\"%d/%m/%Y\"]"]);
+    assert_eq!(best(&found, "city").unwrap().transform, ["trim"]);
+}
+
+#[test]
+fn the_order_of_the_source_does_not_matter_and_nothing_gives_nothing() {
+    let (mut source, target) = (named(&["tel", "fax", "mobile no"]), named(&["Phone", "Fax Number", "Cell"]));
+    let pairs = |source: &[FieldInfo]| {
+        let mut pairs: Vec<_> =
+            suggest(source, &target).into_iter().map(|item| (item.to, item.from, item.rank)).collect();
+        pairs.sort();
+        pairs
+    };
+    let one = pairs(&source);
+    source.reverse();
+    assert_eq!(one, pairs(&source));
+    assert!(suggest(&[], &target).is_empty());
+    assert!(suggest(&source, &[]).is_empty());
+}
