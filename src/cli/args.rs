@@ -118,6 +118,13 @@ pub(crate) enum Command {
         #[arg(long)]
         column: Option<String>,
     },
+    /// Suggest which source column fills which target field.
+    Suggest {
+        /// A data file, PLATFORM:OBJECT, or a field list (csv with field,label,type).
+        source: String,
+        /// The same.
+        target: String,
+    },
     /// Compare two tables by key. Exit code 1 when they differ.
     Diff {
         /// The old table: a file, or PLATFORM:OBJECT.

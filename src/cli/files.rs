@@ -1,4 +1,4 @@
-//! Commands that need no project: sniff, show, profile, try, suggest, diff.
+//! Commands that need no project: sniff, show, profile, try, diff.
 use std::path::Path;
 
 use crm_core::clean::{self, Cleaned};

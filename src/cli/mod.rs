@@ -8,6 +8,7 @@ mod project;
 mod rejects;
 mod runs;
 mod screen;
+mod suggest;
 mod tools;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Show { object, rows, columns } => files::show(&common, &object, &rows, &columns, out),
         Command::Profile { object } => files::profile(&common, &object, out),
         Command::Try { rule, object, column } => files::try_rule(&common, &rule, &object, column.as_deref(), out),
+        Command::Suggest { source, target } => suggest::suggest(&common, &source, &target, out),
         Command::Diff { old, new, key, summary, max_diffs, jsonl } => {
             let options = files::DiffOptions { summary, max_diffs, jsonl };
             files::diff(&common, [&old, &new], &key, &options, out)

@@ -82,23 +82,3 @@ fn diff_finds_rows_and_cells() {
     let wrong = run(dir.path(), &["diff", "old.csv", "new.csv", "--key", "ids"]).expect(2);
     assert!(wrong.err.contains("id, name, city"), "{}", wrong.err);
 }
-
-#[test]
-fn suggest_finds_the_usual_names() {
-    let dir = folder(&[
-        ("old.csv", "CONTACT_ID,FIRST_NM,LAST_NM,EMAIL_ADDR\n1,Ann,Lee,ann@example.com\n"),
-        ("new.csv", "id,first_name,last_name,email\n"),
-    ]);
-    let found = run(dir.path(), &["suggest", "old.csv", "new.csv", "--json"]).expect(0).json();
-    let best = |to: &str| {
-        found
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|item| item["to"] == to)
-            .map(|item| item["from"].as_str().unwrap().to_owned())
-    };
-    assert_eq!(best("email").as_deref(), Some("EMAIL_ADDR"));
-    assert_eq!(best("first_name").as_deref(), Some("FIRST_NM"));
-    assert_eq!(best("last_name").as_deref(), Some("LAST_NM"));
-}

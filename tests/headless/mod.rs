@@ -4,4 +4,5 @@ mod files;
 mod guards;
 mod journey;
 mod sqlite_target;
+mod suggest;
 mod textbook;

@@ -5,6 +5,7 @@
 //! gives the same answer.
 mod assign;
 mod names;
+mod read;
 mod score;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod values;
 
 use serde::Serialize;
 
+pub use self::read::{fields_of, fields_or_list};
 use self::score::Field;
 
 /// Pairs below it are not suggested at all.
