@@ -358,9 +358,19 @@ impl Splitter {
         }
     }
 
+    /// More fields than expected, the surplus all empty: delimiters at the end of a line, as spreadsheets leave them.
+    /// Nothing is lost and nothing shifts without them.
+    fn cut_empty_tail(&mut self) {
+        let Some(expected) = self.expected.filter(|expected| self.fields.len() > *expected) else { return };
+        if self.fields[expected..].iter().all(|field| field.start >= field.end) {
+            self.fields.truncate(expected);
+        }
+    }
+
     /// Accepts what was scanned, unless its content speaks against it.
     fn judge(&mut self, buffer: &[u8], at: usize, (end, next): (usize, usize), lines: u64, odd: bool) -> Piece {
         self.patience = self.patience.saturating_add((next - at).saturating_mul(PATIENCE.1)).min(PATIENCE.0);
+        self.cut_empty_tail();
         let found = self.fields.len();
         let reason = match self.expected {
             _ if memchr(0, &buffer[at..end]).is_some() => Broken::Nul,

@@ -100,6 +100,11 @@ pub(super) fn execute(
     result.published = true;
     result.closes = result.counts.closes();
     let causes = outcome.finish()?;
+    run.monitor.report(Progress {
+        step: format!("published; noting in the crosswalk what went into {}", plan.to),
+        done: 0,
+        total: None,
+    });
     fault::point("before-crosswalk");
     staged::apply(run.dir, &plan.mapping, &plan.to.to_string(), shared.crosswalk)?;
     shared.log.write(Event::Crosswalk { mapping: plan.mapping.clone() })?;
