@@ -4,4 +4,6 @@
 mod architecture;
 mod crash;
 mod headless;
+mod pty;
+mod safety;
 mod support;

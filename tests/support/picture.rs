@@ -49,8 +49,8 @@ pub fn svg(screen: &Screen) -> String {
             let mut text = String::new();
             while column < cols {
                 let Some(cell) = screen.cell(row, column) else { break };
-                let same =
-                    (cell.fgcolor(), cell.bgcolor(), cell.bold(), cell.inverse(), cell.underline(), cell.dim()) == style;
+                let same = (cell.fgcolor(), cell.bgcolor(), cell.bold(), cell.inverse(), cell.underline(), cell.dim())
+                    == style;
                 if !same {
                     break;
                 }
@@ -66,7 +66,11 @@ pub fn svg(screen: &Screen) -> String {
             let (x, y) = (8.0 + f32::from(start) * CELL.0, 8.0 + f32::from(row) * CELL.1);
             let run = f32::from(column - start) * CELL.0;
             if back != "#14141c" {
-                let _ = writeln!(out, r#"<rect x="{x:.1}" y="{y:.1}" width="{run:.1}" height="{}" fill="{back}"/>"#, CELL.1);
+                let _ = writeln!(
+                    out,
+                    r#"<rect x="{x:.1}" y="{y:.1}" width="{run:.1}" height="{}" fill="{back}"/>"#,
+                    CELL.1
+                );
             }
             if !text.trim().is_empty() {
                 let bold = if style.2 { r#" font-weight="bold""# } else { "" };

@@ -2,6 +2,7 @@
 //! wait is for a condition on the screen, woken by the reader thread.
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -55,8 +56,10 @@ impl vt100::Callbacks for Beside {
     fn unhandled_csi(&mut self, _: &mut vt100::Screen, a: Option<u8>, b: Option<u8>, params: &[&[u16]], c: char) {
         // Synchronized output, focus and paste modes: the parser does not know them, the console uses them on purpose.
         let mode = params.first().and_then(|group| group.first()).copied().unwrap_or(0);
-        let known = a == Some(b'?') && matches!(c, 'h' | 'l') && matches!(mode, 7 | 12 | 1004 | 2004 | 2026);
-        if !known {
+        let known = a == Some(b'?') && matches!(c, 'h' | 'l') && matches!(mode, 7 | 12 | 1004 | 1015 | 2004 | 2026);
+        // 58 and 59 are the colour of underlines.
+        let style = a.is_none() && c == 'm' && params.iter().all(|group| matches!(group.first(), Some(58 | 59)));
+        if !known && !style {
             self.strange.push(format!("csi {a:?} {b:?} {params:?} {c}"));
         }
     }
@@ -69,6 +72,8 @@ impl vt100::Callbacks for Beside {
 struct Shared {
     parser: Mutex<(vt100::Parser<Beside>, bool)>,
     changed: Condvar,
+    /// The terminal is being closed under the program.
+    closing: AtomicBool,
 }
 
 /// A terminal with the program in it. Dropped, the program is ended.
@@ -77,6 +82,8 @@ pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
+    /// Keys sent so far.
+    typed: u64,
 }
 
 /// How to start.
@@ -117,7 +124,11 @@ impl Terminal {
         let mut reader = pty.master.try_clone_reader().expect("the pty can be read");
         let writer = pty.master.take_writer().expect("the pty can be written");
         let parser = vt100::Parser::new_with_callbacks(rows, cols, 0, Beside::default());
-        let shared = Arc::new(Shared { parser: Mutex::new((parser, false)), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            parser: Mutex::new((parser, false)),
+            changed: Condvar::new(),
+            closing: AtomicBool::new(false),
+        });
         let inner = Arc::clone(&shared);
         std::thread::spawn(move || {
             let mut buffer = [0_u8; 16 << 10];
@@ -130,12 +141,12 @@ impl Terminal {
                     state.0.process(&buffer[..read]);
                 }
                 inner.changed.notify_all();
-                if read == 0 {
+                if read == 0 || inner.closing.load(Ordering::SeqCst) {
                     return;
                 }
             }
         });
-        Self { shared, child, master: Some(pty.master), writer: Some(writer) }
+        Self { shared, child, master: Some(pty.master), writer: Some(writer), typed: 0 }
     }
     fn lock(&self) -> MutexGuard<'_, (vt100::Parser<Beside>, bool)> {
         self.shared.parser.lock().expect("the reader does not panic")
@@ -143,6 +154,14 @@ impl Terminal {
     /// The screen as text.
     pub fn text(&self) -> String {
         self.lock().0.screen().contents()
+    }
+    /// Looks at the screen cell by cell.
+    pub fn screen<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {
+        look(self.lock().0.screen())
+    }
+    /// The newest window title.
+    pub fn title(&self) -> String {
+        self.lock().0.callbacks().title.clone()
     }
     /// Waits until the condition holds on the screen's text and title; fails with the screen when it does not.
     #[track_caller]
@@ -176,14 +195,17 @@ impl Terminal {
         writer.flush().expect("the pty takes keys");
     }
     /// Types keys: text, or names such as `<enter>`, `<esc>`, `<tab>`, `<up>`, `<c-r>`. After each key the program is
-    /// waited for until it is idle again: the idle counter in the title moves with every frame.
+    /// waited for until it is idle again and has handled it: the title counts the keys.
     #[track_caller]
     pub fn keys(&mut self, keys: &str) {
+        let handled = |beside: &Beside| Some(beside.title.rsplit_once("idle ")?.1.parse::<u64>().ok()?);
         for key in split_keys(keys) {
-            let before = self.lock().0.callbacks().title.clone();
+            let known = handled(self.lock().0.callbacks()).unwrap_or(0);
+            self.typed = self.typed.max(known) + 1;
+            let wanted = self.typed;
             self.send(&key);
             self.wait(&format!("the frame after {:?}", String::from_utf8_lossy(&key)), |_, beside| {
-                beside.title != before && beside.title.contains("idle")
+                handled(beside).is_some_and(|keys| keys >= wanted)
             });
         }
     }
@@ -204,6 +226,9 @@ impl Terminal {
     }
     /// Closes the terminal under the program and answers how it ended.
     pub fn hang_up(&mut self) -> u32 {
+        // The reader holds the terminal too: it lets go at the next frame, and ^L asks for one.
+        self.shared.closing.store(true, Ordering::SeqCst);
+        self.send(b"\x0c");
         self.writer.take();
         self.master.take();
         self.child.wait().expect("the program can be waited for").exit_code()

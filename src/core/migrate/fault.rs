@@ -5,27 +5,61 @@
 //! `before-publish`, `after-publish`, `before-crosswalk`, `after-crosswalk`, `before-verify`, `before-report`. Connectors
 //! add their own between `before-publish` and `after-publish`, such as `after-intent`, `after-rename`, `before-commit`,
 //! `after-commit`.
+//!
+//! `hold-at:POINT=PIPE` waits at the point until whoever holds the other end of the named pipe lets go; `kill-after:MICROS`
+//! ends the process by SIGKILL that long after it began to execute a run.
+use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Name of the environment variable.
 pub const VARIABLE: &str = "CRM_CONSOLE_FAULT";
 
-/// Ends the process without a word if this is the point that was asked for.
+/// What was asked for.
+enum Fault {
+    Exit(String),
+    Hold(String, PathBuf),
+    KillAfter(Duration),
+}
+
+/// Ends the process without a word, or waits, if this is the point that was asked for.
 pub fn point(name: &str) {
-    if asked().is_some_and(|asked| asked == name) {
-        std::process::abort();
+    match asked() {
+        Some(Fault::Exit(point)) if point == name => std::process::abort(),
+        Some(Fault::Hold(point, pipe)) if point == name => drop(std::fs::read(pipe)),
+        _ => {}
     }
 }
 
 /// [`point`] with a running number: `before-batch:3`.
 pub fn counted(name: &str, number: u64) {
-    if asked().is_some_and(|asked| asked.strip_prefix(name) == Some(&format!(":{number}"))) {
-        std::process::abort();
+    if asked().is_some() {
+        point(&format!("{name}:{number}"));
     }
 }
 
-/// The point asked for; read once.
-fn asked() -> Option<&'static str> {
-    static POINT: OnceLock<Option<String>> = OnceLock::new();
-    POINT.get_or_init(|| Some(std::env::var(VARIABLE).ok()?.strip_prefix("exit-at:")?.to_owned())).as_deref()
+/// The engine begins: from here `kill-after` counts.
+pub fn begin() {
+    if let Some(Fault::KillAfter(after)) = asked() {
+        std::thread::spawn(move || {
+            std::thread::sleep(*after);
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        });
+    }
+}
+
+/// The fault asked for; read once.
+fn asked() -> Option<&'static Fault> {
+    static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
+    FAULT.get_or_init(|| parse(&std::env::var(VARIABLE).ok()?)).as_ref()
+}
+
+fn parse(text: &str) -> Option<Fault> {
+    let (kind, rest) = text.split_once('-').and_then(|(kind, rest)| Some((kind, rest.split_once(':')?.1)))?;
+    match kind {
+        "exit" => Some(Fault::Exit(rest.to_owned())),
+        "hold" => rest.split_once('=').map(|(point, pipe)| Fault::Hold(point.to_owned(), pipe.into())),
+        "kill" => rest.parse().ok().map(|micros| Fault::KillAfter(Duration::from_micros(micros))),
+        _ => None,
+    }
 }

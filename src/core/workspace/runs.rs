@@ -91,6 +91,7 @@ impl Workspace {
             return Err(unknown(run));
         }
         let _alive = EngineLock::wait(&dir)?;
+        fault::begin();
         let mut record = control.run(run)?.unwrap_or(known);
         if record.state != RunState::Starting {
             return Err(Error::usage(format!("run {run} has been executed")).advise("make a new run of a fresh plan"));
