@@ -68,7 +68,7 @@ pub(crate) fn preview(common: &Common, which: &Which, failing: Option<&str>, out
         monitor.done();
         let sources = &preview.sources;
         if !out.is_json() {
-            out.line(format!("{}: {} -> {}", mapping.name, sanitize(&mapping.from.label), mapping.to))?;
+            out.line(format!("{}: {} -> {}", sanitize(&mapping.name), sanitize(&mapping.from.label), mapping.to))?;
         }
         for (row, after) in preview.after.rows.iter().enumerate() {
             let failures: Vec<_> = preview.failures.iter().filter(|failure| failure.row == row).collect();
