@@ -8,6 +8,7 @@ use crm_core::monitor::{Monitor, Progress};
 use crm_core::platform::Source;
 use crm_core::project::edit::{set_value_in_csv, write_text};
 use crm_core::project::{Mapping, Problem, load_mapping};
+use crm_core::suggest::{FieldInfo, suggest};
 use crm_core::table::{RowSource, Window};
 use crm_core::workspace::{Freshness, PreviewRows, Workspace};
 use crm_core::{Error, Result};
@@ -218,8 +219,32 @@ fn find(
 
 /// What may fill each target column, from names, types and sample values.
 fn proposals(columns: &Columns) -> Vec<Proposal> {
-    let _ = columns;
-    Vec::new()
+    let mut source: Vec<FieldInfo> = columns.source.iter().map(|column| FieldInfo::named(&column.name)).collect();
+    for (at, field) in source.iter_mut().enumerate() {
+        let cells = columns.sample.rows.iter().filter_map(|row| row.get(at)?.clone());
+        field.samples = cells.collect();
+    }
+    let target: Vec<FieldInfo> = columns
+        .target
+        .iter()
+        // What the platform fills itself needs no source.
+        .filter(|column| !column.generated)
+        .map(|column| {
+            let mut field = FieldInfo::named(&column.name);
+            field.kind = Some(column.declared.clone()).filter(|kind| !kind.is_empty());
+            field
+        })
+        .collect();
+    suggest(&source, &target)
+        .into_iter()
+        .map(|found| Proposal {
+            to: found.to,
+            from: found.from,
+            score: found.score,
+            reasons: found.reasons,
+            clean: found.transform,
+        })
+        .collect()
 }
 
 /// The mapping a text stands for, or one error that names the first problem.
