@@ -75,6 +75,9 @@ impl RunScreen {
 
 impl ScreenState for RunScreen {
     fn settle(&mut self, shared: &mut Shared) {
+        if shared.run.is_none() && !shared.jobs.contains_key(&Lane::Run) {
+            shared.run = shared.runs.first().cloned();
+        }
         let Some(run) = shared.run.clone() else { return };
         if run.state.is_final() {
             self.rejects.open(&run);

@@ -70,3 +70,17 @@ fn a_cause_leads_to_its_field_on_the_map() {
     press(&mut app, "esc e");
     assert_eq!(app.screen, ScreenId::Map);
 }
+
+#[test]
+fn the_newest_run_is_shown_when_none_is_at_work() {
+    let mut app = app(&[]);
+    answer(&mut app, Lane::Runs, Ok(Answer::Runs(vec![record("new"), record("old")])));
+    assert_eq!(app.screen, ScreenId::Map, "a run that has ended takes nobody's screen");
+    press(&mut app, "5");
+    assert_eq!(app.shared.run.as_ref().unwrap().id, "new");
+    // A run was just started: not the old one, while the new one is asked for.
+    app.shared.run = None;
+    app.shared.ask(Lane::Run, "", Request::Run("newest".into()));
+    app.update(Msg::Tick);
+    assert!(app.shared.run.is_none());
+}

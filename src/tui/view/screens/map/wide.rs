@@ -11,16 +11,19 @@ use crate::view::Look;
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::number;
 
-/// Cells between the lists, where the links run.
-const GUTTER: u16 = 16;
+/// Cells between the lists, where the links run: more where there is room.
+fn gutter_of(width: u16) -> u16 {
+    (width / 7).clamp(16, 32)
+}
 
 /// Draws both lists and the links.
 pub(super) fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: &Look) {
     let height = (screen.targets.page as u16 + 1).min(area.height);
-    let left = (area.width - GUTTER) * 2 / 5;
+    let between = gutter_of(area.width);
+    let left = (area.width - between) * 2 / 5;
     let sources = Rect { width: left, height, ..area };
-    let gutter = Rect { x: area.x + left, width: GUTTER, height, ..area };
-    let targets = Rect { x: gutter.x + GUTTER, width: area.width - left - GUTTER, height, ..area };
+    let gutter = Rect { x: area.x + left, width: between, height, ..area };
+    let targets = Rect { x: gutter.x + between, width: area.width - left - between, height, ..area };
     draw_sources(frame, sources, screen, look);
     draw_targets(frame, targets, app, screen, look);
     draw_links(frame, gutter, screen, look);
@@ -133,17 +136,9 @@ fn draw_links(frame: &mut Frame, area: Rect, screen: &MapScreen, look: &Look) {
     let width = usize::from(area.width);
     let height = usize::from(area.height);
     let mut grid = vec![(0u8, false); width * height];
-    // Long links take the lanes first; those that share none of their rows share a lane.
     links.sort_by_key(|link| (link.chosen, std::cmp::Reverse(link.rows().1 - link.rows().0)));
-    let mut lanes: Vec<Vec<(usize, usize)>> = vec![Vec::new(); width.saturating_sub(4)];
     let mut arrows = Vec::new();
-    for (number, link) in links.iter().enumerate() {
-        let (top, bottom) = link.rows();
-        let free = lanes.iter().position(|taken| taken.iter().all(|(from, to)| *to < top || *from > bottom));
-        let lane = free.unwrap_or(number % lanes.len().max(1));
-        if let Some(taken) = lanes.get_mut(lane) {
-            taken.push((top, bottom));
-        }
+    for (link, lane) in links.iter().zip(lanes(&links, width.saturating_sub(4).max(1))) {
         arrows.extend(trace(link, lane + 1, &mut grid, width));
     }
     for (at, (lines, chosen)) in grid.iter().enumerate().filter(|(_, (lines, _))| *lines != 0) {
@@ -158,6 +153,30 @@ fn draw_links(frame: &mut Frame, area: Rect, screen: &MapScreen, look: &Look) {
         let style = if link.chosen { look.theme.key() } else { look.theme.dim() };
         put(frame, area, width - 1, link.to + 1, ">", style);
     }
+}
+
+/// A lane for each link. On a row where one link leaves to the left and another arrives at the right, the one that
+/// leaves turns first: otherwise both would lie on the same cells. Links that share no row share a lane.
+fn lanes(links: &[LinkLine], count: usize) -> Vec<usize> {
+    let first = |one: &LinkLine, other: &LinkLine| one.from == Some(other.to) && one.from != Some(one.to);
+    let mut lanes: Vec<Option<usize>> = vec![None; links.len()];
+    for _ in links {
+        // The next one whose predecessors have their lanes; where they wait for each other in a circle, any.
+        let open = || (0..links.len()).filter(|at| lanes[*at].is_none());
+        let ready = |at: &usize| open().all(|other| other == *at || !first(&links[other], &links[*at]));
+        let Some(at) = open().find(ready).or_else(|| open().next()) else { break };
+        let (top, bottom) = links[at].rows();
+        let placed = || lanes.iter().enumerate().filter_map(|(other, lane)| Some((&links[other], (*lane)?)));
+        let after = placed().filter(|(other, _)| first(other, &links[at])).map(|(_, lane)| lane + 1).max().unwrap_or(0);
+        let free = |lane: &usize| {
+            placed()
+                .filter(|(_, taken)| taken == lane)
+                .all(|(other, _)| other.rows().1 < top || other.rows().0 > bottom)
+        };
+        let lane = (after..count).find(free).or_else(|| (0..count).find(free)).unwrap_or(at % count);
+        lanes[at] = Some(lane);
+    }
+    lanes.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 /// Lays a link into the grid; answers the mark of a source that is out of sight: column, row, above, chosen.
@@ -195,5 +214,23 @@ fn put(frame: &mut Frame, area: Rect, column: usize, row: usize, symbol: &str, s
     let (Ok(x), Ok(y)) = (u16::try_from(column), u16::try_from(row)) else { return };
     if x < area.width && y < area.height {
         frame.buffer_mut().set_string(area.x + x, area.y + y, symbol, style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LinkLine, lanes};
+
+    #[test]
+    fn what_leaves_a_row_turns_before_what_arrives_there() {
+        let link = |from, to| LinkLine { from: Some(from), above: false, to, chosen: false };
+        // A circle of two, a chain, and one that shares no row with the chain's first.
+        let links = [link(0, 3), link(3, 5), link(5, 8), link(0, 0), link(10, 11)];
+        let lanes = lanes(&links, 8);
+        assert!(lanes[1] < lanes[0] && lanes[2] < lanes[1], "{lanes:?}");
+        assert_eq!(lanes[4], 0);
+        let circle = super::lanes(&[link(1, 2), link(2, 1)], 4);
+        assert_ne!(circle[0], circle[1]);
+        assert!(super::lanes(&(0..20).map(|at| link(at, 20 - at)).collect::<Vec<_>>(), 3).iter().all(|lane| *lane < 3));
     }
 }
