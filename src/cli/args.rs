@@ -14,6 +14,9 @@ pub(crate) struct Arguments {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// Two data files, old and new: opens a suggested mapping between them, no project needed.
+    #[arg(num_args = 0..=2, value_name = "OLD NEW")]
+    pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) screen: ScreenArgs,
 }
@@ -143,6 +146,13 @@ pub(crate) enum Command {
         /// Stream one JSON object a difference.
         #[arg(long)]
         jsonl: bool,
+    },
+    /// Begin a project between two files or folders, with suggested mappings.
+    Init {
+        /// Old CRM: a file, a folder of files or a database file.
+        old: PathBuf,
+        /// New CRM: the same; it need not exist yet.
+        new: PathBuf,
     },
     /// Check the project: every mapping, column, expression and value map.
     Check,

@@ -32,7 +32,12 @@ pub(crate) fn main(arguments: Arguments) -> ExitCode {
 fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
     let common = arguments.common;
     let Some(command) = arguments.command else {
-        return screen::open_project(&common, &arguments.screen);
+        return match arguments.files.as_slice() {
+            [] => screen::open_project(&common, &arguments.screen),
+            [old, new] => screen::open_files(&common, &arguments.screen, old, new),
+            _ => Err(crm_core::Error::usage("one file given, two are needed: crm-console OLD NEW")
+                .advise("to look at one file: crm-console show FILE, or crm-console profile FILE")),
+        };
     };
     match command {
         Command::Demo { dir, no_open, screen } => screen::demo(&common, &screen, dir.as_deref(), no_open, out),
@@ -45,6 +50,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
             let options = files::DiffOptions { summary, max_diffs, jsonl };
             files::diff(&common, [&old, &new], &key, &options, out)
         }
+        Command::Init { old, new } => project::init(&common, &old, &new, out),
         Command::Check => project::check(&common, out),
         Command::Preview { which, failing } => project::preview(&common, &which, failing.as_deref(), out),
         Command::Plan { which, out: file } => project::plan(&common, &which, file.as_deref(), out),

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crm_core::map::Fate;
 use crm_core::plan::{MappingPlan, Plan};
-use crm_core::project::{Mapping, Severity};
+use crm_core::project::{Mapping, Project, Severity};
 use crm_core::table::text::sanitize;
 use crm_core::workspace::{PreviewRows, Workspace};
 use crm_core::{Error, Result};
@@ -12,6 +12,20 @@ use serde_json::{Value, json};
 use super::DIFFERENCES;
 use super::args::{Common, Which};
 use super::output::{Output, group};
+
+/// `init OLD NEW`.
+pub(crate) fn init(common: &Common, old: &Path, new: &Path, out: &mut Output) -> Result<u8> {
+    let written = Project::init(&common.project, old, new, &crm_connect::registry())?;
+    if out.is_json() {
+        out.json(&json!({"project": common.project, "files": written}))?;
+        return Ok(0);
+    }
+    for file in &written {
+        out.line(format!("wrote {}", sanitize(&file.display().to_string())))?;
+    }
+    out.line("next: crm-console check, then crm-console (the screen) or crm-console preview")?;
+    Ok(0)
+}
 
 /// `check`.
 pub(crate) fn check(common: &Common, out: &mut Output) -> Result<u8> {

@@ -2,6 +2,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
+use crm_core::project::Project;
 use crm_core::{Error, Result};
 
 use super::args::{Common, ScreenArgs, ThemeName};
@@ -11,6 +12,17 @@ use super::output::Output;
 pub(crate) fn open_project(common: &Common, screen: &ScreenArgs) -> Result<u8> {
     need_terminal()?;
     crm_tui::run(super::open(common)?, &options(screen))
+}
+
+/// The screen on two plain files: a project of its own in a temporary folder, which stays and is named at the end.
+pub(crate) fn open_files(common: &Common, screen: &ScreenArgs, old: &Path, new: &Path) -> Result<u8> {
+    need_terminal()?;
+    let dir = temporary("crm-console-")?;
+    Project::init(&dir, old, new, &crm_connect::registry())?;
+    let common = Common { project: dir.clone(), ..common.clone() };
+    let code = crm_tui::run(super::open(&common)?, &options(screen))?;
+    eprintln!("the mapping is kept as a project: crm-console -C {}", dir.display());
+    Ok(code)
 }
 
 /// `demo [DIR] [--no-open]`.

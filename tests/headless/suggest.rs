@@ -35,3 +35,70 @@ fn suggest_takes_lists_of_fields() {
     assert_eq!(best(&found, "zip"), Some("fld_1"));
     assert_eq!(best(&found, "closing_date"), Some("fld_2"));
 }
+
+#[test]
+fn init_writes_a_project_that_checks_and_plans() {
+    let dir = folder(&[
+        (
+            "old.csv",
+            "CONTACT_ID,FIRST_NM,LAST_NM,EMAIL_ADDR,BORN,X7\n\
+             7,Ann ,Lee, ANN@example.com,31/12/1980,k1\n8,Ben,Ray,ben@example.com,01/02/1990,k2\n",
+        ),
+        ("new.csv", "id,first_name,last_name,email,birth_date,favourite\n7,Ann,Lee,ann@example.com,1980-12-31,red\n"),
+    ]);
+    let files = run(dir.path(), &["init", "old.csv", "new.csv", "--json"]).expect(0).json();
+    assert_eq!(files["files"].as_array().unwrap().len(), 2);
+    let text = std::fs::read_to_string(dir.path().join("mappings/old.toml")).unwrap();
+    assert!(text.contains("key = [\"id\"]") && text.contains("\"CONTACT_ID\""), "{text}");
+    assert!(text.contains("\"lower\", \"email\"") && text.contains("# left out: favourite"), "{text}");
+    assert!(text.contains("# left behind: X7"), "{text}");
+    let settings = std::fs::read_to_string(dir.path().join("project.toml")).unwrap();
+    assert!(settings.contains("path = \"old.csv\""), "{settings}");
+    run(dir.path(), &["check"]).expect(0);
+    let plan = run(dir.path(), &["plan", "--json"]).expect(1).json();
+    let counts = &plan["mappings"][0]["counts"];
+    assert_eq!((counts["read"].as_u64(), counts["inserted"].as_u64()), (Some(2), Some(1)), "{counts}");
+    let again = run(dir.path(), &["init", "old.csv", "new.csv"]).expect(6);
+    assert!(again.err.contains("project.toml"), "{}", again.err);
+}
+
+#[test]
+fn init_pairs_the_objects_of_folders() {
+    let dir = folder(&[
+        ("in/accounts.csv", "ACCT_NO,NAME\n1,Acme\n"),
+        ("in/persons.csv", "ID,SURNAME\n1,Lee\n"),
+        ("in/zzz.csv", "ID\n1\n"),
+        ("out/Accounts.csv", "account_number,name\n"),
+        ("out/person.csv", "id,last_name\n"),
+    ]);
+    run(dir.path(), &["init", "in", "out", "-C", "p"]).expect(0);
+    let project = dir.path().join("p");
+    let accounts = std::fs::read_to_string(project.join("mappings/accounts.toml")).unwrap();
+    assert!(accounts.contains("to = \"new:Accounts\""), "{accounts}");
+    assert!(project.join("mappings/persons.toml").exists());
+    let settings = std::fs::read_to_string(project.join("project.toml")).unwrap();
+    assert!(settings.contains("# no counterpart in new: zzz"), "{settings}");
+    run(dir.path(), &["check", "-C", "p"]).expect(0);
+}
+
+#[test]
+fn init_takes_a_target_that_is_not_there_yet() {
+    let dir = folder(&[("old.csv", "id,Ünïcode name,b\n1,x,y\n2,x,y\n")]);
+    run(dir.path(), &["init", "old.csv", "new.csv"]).expect(0);
+    let text = std::fs::read_to_string(dir.path().join("mappings/old.toml")).unwrap();
+    assert!(text.contains("to = \"new:new\"") && !text.contains("left"), "{text}");
+    run(dir.path(), &["check"]).expect(0);
+    assert!(!dir.path().join("new.csv").exists());
+}
+
+#[test]
+fn init_says_what_cannot_be() {
+    let dir = folder(&[("old.csv", "id\n1\n"), ("new.json", "[{\"id\":1}]")]);
+    run(dir.path(), &["init", "none.csv", "new.csv"]).expect(4);
+    run(dir.path(), &["init", "old.csv", "old.csv"]).expect(2);
+    run(dir.path(), &["init", "old.csv", "new.json"]).expect(2);
+    run(dir.path(), &["old.csv"]).expect(2);
+    let screen = run(dir.path(), &["old.csv", "new.csv"]).expect(2);
+    assert!(screen.err.contains("terminal"), "{}", screen.err);
+    assert!(!dir.path().join("project.toml").exists());
+}

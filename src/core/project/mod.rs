@@ -1,5 +1,6 @@
 //! A project: `project.toml`, `mappings/*.toml`, `maps/*.csv`. Loaded, checked and edited in place as text.
 pub mod edit;
+mod init;
 mod load;
 pub mod model;
 mod order;

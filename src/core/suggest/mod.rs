@@ -19,7 +19,7 @@ use self::score::Field;
 /// Pairs below it are not suggested at all.
 pub const THRESHOLD: f64 = 0.3;
 /// A source that fills another field is a weak candidate here: its score is taken down to this share.
-const TAKEN: f64 = 0.6;
+const TAKEN: f64 = 0.5;
 
 /// What is known of a field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,6 +103,18 @@ pub fn suggest(source: &[FieldInfo], target: &[FieldInfo]) -> Vec<Suggestion> {
     // The sort is stable: fields of one score stay in the target's order.
     found.sort_by(|a, b| (a.rank > 1).cmp(&(b.rank > 1)).then(b.score.total_cmp(&a.score)));
     found
+}
+
+/// How much a name speaks of an identifier: 4 an id from elsewhere, `id` itself or of its own, 2 a number or code, 0 not.
+pub(crate) fn id_likeness(name: &str) -> u8 {
+    let words = names::tokenise(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["legacy" | "external" | "old" | "source", .., "id" | "key"] | ["id"] => 4,
+        [.., "id" | "uuid" | "guid" | "key"] => 3,
+        [.., "no" | "nr" | "num" | "number" | "code" | "sku"] => 2,
+        _ => 0,
+    }
 }
 
 /// Cleaning that suits the pair.

@@ -95,7 +95,12 @@ pub(super) fn parts(name: &str) -> Vec<Part> {
     let vocabulary = &*VOCABULARY;
     let mut words: Vec<String> = Vec::new();
     for token in tokenise(name) {
-        let pieces = if vocabulary.known.contains(&token) { vec![token] } else { cut(&token, &vocabulary.known) };
+        let singular = token.strip_suffix('s').filter(|word| vocabulary.known.contains(*word));
+        let pieces = match singular {
+            _ if vocabulary.known.contains(&token) => vec![token],
+            Some(word) => vec![word.to_owned()],
+            None => cut(&token, &vocabulary.known),
+        };
         for piece in pieces {
             let spelled = vocabulary.words.get(&piece).unwrap_or(&piece);
             words.extend(spelled.split(' ').map(str::to_owned));
@@ -169,6 +174,7 @@ mod tests {
         assert_eq!(texts("ACCT_NO"), ["account_number"]);
         assert_eq!(texts("BillingPostalCode"), ["billing", "postal_code"]);
         assert_eq!(texts("EMAIL_ADDR"), ["email"]);
+        assert_eq!(texts("persons"), texts("person"));
     }
 
     #[test]
