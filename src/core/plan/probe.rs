@@ -67,7 +67,7 @@ pub(crate) fn probe(
             let Some(key) = &op.key else { continue };
             match op.operation {
                 Some(Operation::Insert | Operation::Update) => {
-                    image.accept(key, super::build::future_id(shape, op, &batch.cells, row).as_deref());
+                    image.accept(key, super::output::future_id(shape, op, &batch.cells, row).as_deref());
                     let parents: Vec<(usize, String)> = own
                         .iter()
                         .filter_map(|at| {

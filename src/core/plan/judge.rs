@@ -1,0 +1,88 @@
+//! What a plan warns of, and why it may not be run.
+use super::build::Job;
+use super::classify::State;
+use super::target_rows::TargetRows;
+use super::{Blocked, MappingPlan};
+use crate::project::WriteRule;
+
+/// Warnings, and reasons not to run.
+pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bool, plan: &mut MappingPlan) {
+    let shape = job.shape;
+    let run = &shape.mapping.run;
+    let counts = plan.counts;
+    if counts.read == 0 {
+        plan.warnings.push("the source is empty".into());
+    }
+    if !deletes && job.limit.is_none() && (rows.target_only > 0 || !state.tombstones.is_empty()) {
+        let why = if counts.read == 0 {
+            "the source is empty".to_owned()
+        } else if state.keyless > 0 {
+            format!("{} rows have no key", state.keyless)
+        } else {
+            "pieces of the source could not be read".to_owned()
+        };
+        plan.warnings.push(format!("{why}: nothing is deleted or marked in {}", plan.to));
+    }
+    if job.limit.is_some() {
+        plan.warnings.push("only the first rows were planned: nothing is deleted or marked".into());
+    }
+    if state.later > 0 {
+        plan.warnings
+            .push(format!("{} links name records that are planned later: the next plan fills them", state.later));
+    }
+    let required: Vec<&str> = shape
+        .target
+        .columns
+        .iter()
+        .filter(|column| column.required && !column.generated)
+        .map(|column| column.name.as_str())
+        .filter(|name| {
+            !plan.columns.iter().zip(&plan.write_rules).any(|(known, rule)| known == name && *rule != WriteRule::Never)
+        })
+        .collect();
+    if counts.inserted > 0 && !required.is_empty() {
+        plan.blocked.push(Blocked {
+            data: false,
+            reason: format!("{} requires {}, which no field fills", plan.to, required.join(", ")),
+            advice: format!("add the fields to {}", shape.mapping.path.display()),
+        });
+    }
+    if !shape.here.write && !counts.is_noop() {
+        plan.blocked.push(Blocked {
+            data: false,
+            reason: format!("{} cannot be written", plan.to),
+            advice: "choose another target".into(),
+        });
+    }
+    let budget = run.error_budget.of(counts.read);
+    if counts.rejected > budget {
+        plan.blocked.push(Blocked {
+            data: true,
+            reason: format!(
+                "{} of {} rows are rejected, the error budget allows {budget}",
+                counts.rejected, counts.read
+            ),
+            advice: "mend them (crm-console rejects show), or raise error_budget under [run] of the mapping".into(),
+        });
+    }
+    let cap = run.max_deletes.of(counts.before);
+    if counts.deleted + counts.marked > cap {
+        plan.blocked.push(Blocked {
+            data: false,
+            reason: format!(
+                "{} of {} target rows would be deleted or marked, max_deletes allows {cap}",
+                counts.deleted + counts.marked,
+                counts.before
+            ),
+            advice: "look at them, then raise max_deletes under [run] of the mapping if they shall go".into(),
+        });
+    }
+    if !counts.closes() {
+        plan.blocked.push(Blocked {
+            data: true,
+            reason: "the balance does not close".into(),
+            advice: "this is a defect of the console; please report it".into(),
+        });
+    }
+    debug_assert_eq!(rows.deletes(), counts.deleted);
+}
