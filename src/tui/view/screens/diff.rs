@@ -1,5 +1,5 @@
 //! The Diff screen, drawn.
-use crm_core::plan::{MappingPlan, Operation, Plan};
+use crm_core::plan::{Counts, MappingPlan, Operation, Plan};
 use crm_core::table::export::mask;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::app::App;
 use crate::app::screens::diff::{CHUNK, DiffScreen, OPERATIONS, count, word};
 use crate::view::table::{self, Cell, Column, Selection};
-use crate::view::text::{fit, fit_right, fit_safe, number, value};
+use crate::view::text::{self, fit, fit_right, fit_safe, number, value};
 use crate::view::{Look, widgets};
 
 /// Draws the body.
@@ -42,29 +42,94 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &DiffScreen, look:
     behind(frame, rest, app, mapping, screen, look);
 }
 
+/// Widths of the table of counts.
+struct Layout {
+    name: usize,
+    read: usize,
+    /// Index in [`OPERATIONS`] and width.
+    widths: Vec<(usize, usize)>,
+    after: usize,
+    native: usize,
+    /// With thousands parted.
+    parted: bool,
+}
+
+impl Layout {
+    /// Columns that give way where it is tight, first ones first, as long as all their counts are 0.
+    const RARE: &[Operation] =
+        &[Operation::Mark, Operation::Merged, Operation::Held, Operation::Filtered, Operation::Delete];
+
+    /// The widest layout that fits.
+    fn of(plan: &Plan, screen: &DiffScreen, room: usize) -> Self {
+        let wide = room >= 120;
+        let mut last = None;
+        for parted in [true, false] {
+            for hidden in 0..=Self::RARE.len() {
+                if wide && hidden > 0 {
+                    break;
+                }
+                let layout = Self::with(plan, screen, wide, parted, &Self::RARE[..hidden]);
+                if layout.total() < room {
+                    return layout;
+                }
+                last = Some(layout);
+            }
+        }
+        last.unwrap_or_else(|| Self::with(plan, screen, wide, false, Self::RARE))
+    }
+
+    fn with(plan: &Plan, screen: &DiffScreen, wide: bool, parted: bool, hidden: &[Operation]) -> Self {
+        let counts = || plan.mappings.iter().map(|mapping| &mapping.counts);
+        let digits = |count: u64| if parted { number(count).len() } else { count.to_string().len() };
+        let widest = |heading: &str, pick: &dyn Fn(&Counts) -> u64| {
+            let least = if wide { 10 } else { 0 };
+            counts().map(|counts| digits(pick(counts))).max().unwrap_or(0).max(title(heading, wide).len()).max(least)
+                + 1
+        };
+        let empty = |operation| counts().all(|counts| count(counts, operation) == 0);
+        let shown = OPERATIONS.iter().enumerate().filter(|(at, (operation, _))| {
+            let gives_way = hidden.contains(operation) && empty(*operation);
+            *at == screen.operation || !gives_way
+        });
+        let names = plan.mappings.iter().map(|mapping| text::width(&mapping.mapping)).max().unwrap_or(0);
+        Self {
+            name: names.clamp(8, if wide { 24 } else { 12 }),
+            read: widest("READ =", &|counts| counts.read),
+            widths: shown
+                .map(|(at, (operation, heading))| (at, widest(heading, &|counts| count(counts, *operation))))
+                .collect(),
+            after: widest("AFTER", &|counts| counts.after),
+            native: if wide { widest("| NATIVE", &|counts| counts.native) } else { 0 },
+            parted,
+        }
+    }
+
+    fn total(&self) -> usize {
+        let widths: usize = self.widths.iter().map(|(_, width)| width).sum();
+        self.name + self.read + widths + self.after + self.native + 1
+    }
+
+    fn figure(&self, count: u64) -> String {
+        if self.parted { number(count) } else { count.to_string() }
+    }
+}
+
 /// The table of counts; answers the rows it took.
 fn counts(frame: &mut Frame, area: Rect, plan: &Plan, screen: &DiffScreen, look: &Look) -> usize {
-    let room = usize::from(area.width);
-    let wide = room >= 120;
-    let figure = |count: u64| if wide { number(count) } else { count.to_string() };
-    let name = if wide { 20 } else { 11 };
-    // DEL and MARK are seldom: they give way to the rest where it is tight, and show when they are not 0.
-    let rare = |operation| {
-        matches!(operation, Operation::Mark)
-            && plan.mappings.iter().all(|mapping| count(&mapping.counts, operation) == 0)
-    };
-    let shown: Vec<usize> =
-        (0..OPERATIONS.len()).filter(|at| wide || !rare(OPERATIONS[*at].0) || *at == screen.operation).collect();
-    let width = if wide { 11 } else { (room - name - 2) / (shown.len() + 2) };
+    let wide = usize::from(area.width) >= 120;
+    let layout = Layout::of(plan, screen, usize::from(area.width));
+    let Layout { name, widths, .. } = &layout;
+    let name = *name;
+    let figure = |count: u64| layout.figure(count);
     let mut heading = vec![Span::styled(format!(" {}", fit("OBJECT", name, look)), look.theme.title())];
-    heading.push(Span::styled(fit_right(&title("READ =", wide), width, look), look.theme.title()));
-    for at in &shown {
+    heading.push(Span::styled(fit_right(&title("READ =", wide), layout.read, look), look.theme.title()));
+    for (at, width) in widths {
         let style = if *at == screen.operation { look.theme.key() } else { look.theme.title() };
-        heading.push(Span::styled(fit_right(&title(OPERATIONS[*at].1, wide), width, look), style));
+        heading.push(Span::styled(fit_right(&title(OPERATIONS[*at].1, wide), *width, look), style));
     }
-    heading.push(Span::styled(fit_right("AFTER", width, look), look.theme.title()));
+    heading.push(Span::styled(fit_right("AFTER", layout.after, look), look.theme.title()));
     if wide {
-        heading.push(Span::styled(fit_right("| NATIVE", width, look), look.theme.title()));
+        heading.push(Span::styled(fit_right("| NATIVE", layout.native, look), look.theme.title()));
     }
     widgets::line(frame, area, 0, Line::from(heading));
     let mut row = 1;
@@ -75,9 +140,9 @@ fn counts(frame: &mut Frame, area: Rect, plan: &Plan, screen: &DiffScreen, look:
         let mut spans = vec![
             Span::styled(if chosen { ">" } else { " " }, base),
             Span::styled(fit(&mapping.mapping, name, look), base),
-            Span::styled(fit_right(&figure(mapping.counts.read), width, look), base),
+            Span::styled(fit_right(&figure(mapping.counts.read), layout.read, look), base),
         ];
-        for at in &shown {
+        for (at, width) in widths {
             let operation = OPERATIONS[*at].0;
             let found = count(&mapping.counts, operation);
             let mut style = match operation {
@@ -95,11 +160,11 @@ fn counts(frame: &mut Frame, area: Rect, plan: &Plan, screen: &DiffScreen, look:
                     look.theme.marked()
                 });
             }
-            spans.push(Span::styled(fit_right(&figure(found), width, look), style));
+            spans.push(Span::styled(fit_right(&figure(found), *width, look), style));
         }
-        spans.push(Span::styled(fit_right(&figure(mapping.counts.after), width, look), base));
+        spans.push(Span::styled(fit_right(&figure(mapping.counts.after), layout.after, look), base));
         if wide {
-            spans.push(Span::styled(fit_right(&figure(mapping.counts.native), width, look), base));
+            spans.push(Span::styled(fit_right(&figure(mapping.counts.native), layout.native, look), base));
         }
         widgets::line(frame, area, row, Line::from(spans));
         row += 1;
