@@ -139,8 +139,11 @@ fn kind_of_name(path: &Path) -> Option<&'static str> {
     })
 }
 
+/// Pairs of objects, old and new.
+type Pairs = Vec<(String, String)>;
+
 /// Pairs of objects, and the old ones without a counterpart.
-fn pairs(old: &Side, new: &Side) -> Result<(Vec<(String, String)>, Vec<String>)> {
+fn pairs(old: &Side, new: &Side) -> Result<(Pairs, Vec<String>)> {
     if let ([from], [to]) = (old.objects.as_slice(), new.objects.as_slice()) {
         return Ok((vec![(from.clone(), to.clone())], Vec::new()));
     }
