@@ -21,6 +21,10 @@ pub trait Monitor: Send + Sync {
     fn report(&self, progress: Progress);
     /// True once the work shall end. It is asked inside batches too.
     fn cancelled(&self) -> bool;
+    /// Like [`Monitor::check`], but asks anew, however lately it was asked: right before what cannot be taken back.
+    fn check_now(&self) -> Result<()> {
+        self.check()
+    }
     /// Fails with [`Kind::Stopped`] when cancelled, so that `?` unwinds the work.
     fn check(&self) -> Result<()> {
         if self.cancelled() { Err(Error::new(Kind::Stopped, "cancelled; nothing was published")) } else { Ok(()) }

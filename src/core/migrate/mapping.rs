@@ -313,6 +313,7 @@ impl Writing<'_, '_> {
         fault::point("before-intent");
         log.write(Event::Intent { mapping: plan.mapping.clone(), to: plan.to.to_string(), counts })?;
         fault::point("before-publish");
+        run.monitor.check_now()?;
         let published = writer.publish(run.monitor)?;
         fault::point("after-publish");
         result.published = true;

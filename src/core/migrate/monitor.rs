@@ -67,6 +67,10 @@ impl Monitor for RunMonitor {
             state.dirty = false;
         }
     }
+    fn check_now(&self) -> Result<()> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).asked = None;
+        self.check()
+    }
     fn cancelled(&self) -> bool {
         if self.cancel.is_cancelled() {
             return true;

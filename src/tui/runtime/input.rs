@@ -184,7 +184,7 @@ pub(super) fn listen(events: &Sender<Event>) {
                 }
             }
             Ready::Input => {
-                while crossterm::event::poll(Duration::ZERO).unwrap_or(false) {
+                while crossterm::event::poll(Duration::from_millis(1)).unwrap_or(false) {
                     let Ok(event) = crossterm::event::read() else { break };
                     let alive = match event {
                         TermEvent::Key(key) => match translate(key) {
