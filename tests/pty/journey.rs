@@ -18,7 +18,7 @@ type Row = BTreeMap<String, Value>;
 fn rows(dir: &Path, table: &str) -> Vec<Row> {
     let db = Connection::open(dir.join("nova.db")).unwrap();
     let mut statement = db.prepare(&format!("SELECT * FROM {table} ORDER BY id")).unwrap();
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let read = |row: &rusqlite::Row<'_>| {
         names.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?))).collect::<rusqlite::Result<Row>>()
     };

@@ -63,7 +63,7 @@ fn no_payload_reaches_the_terminal_on_any_screen() {
             assert!(title.starts_with("crm-console "), "the title was taken over after {keys}: {title:?}");
             let hidden: String = text.chars().filter(|char| invisible(*char)).collect();
             assert!(hidden.is_empty(), "{hidden:?} after {keys} at {size:?}:\n{text}");
-            assert!(terminal.screen(|screen| screen.size()) == (size.1, size.0));
+            assert!(terminal.screen(vt100::Screen::size) == (size.1, size.0));
             // Whatever was drawn has left the tabs where they are.
             assert!(text.contains("1 Data 2 Map") || text.lines().count() > 3, "after {keys}:\n{text}");
         }
