@@ -14,6 +14,8 @@ use ratatui::backend::CrosstermBackend;
 mod input;
 mod jobs;
 mod latency;
+#[cfg(test)]
+mod safety;
 mod signals;
 mod terminal;
 mod work;

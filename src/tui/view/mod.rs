@@ -45,7 +45,7 @@ impl Look {
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame, app: &App, look: &Look) {
     paint(frame, app, look);
-    text::scrub(frame.buffer_mut());
+    text::scrub(frame.buffer_mut(), look.ascii_text);
 }
 
 /// Draws the whole screen without the last gate: tests see what a view let through.

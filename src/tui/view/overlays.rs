@@ -2,7 +2,7 @@
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
-use super::text::{cut, fit, width, wrap};
+use super::text::{cut, fit, width, wrap, wrap_line};
 use super::{Look, widgets};
 use crate::app::App;
 use crate::app::action::{ACTIONS, Action, Group};
@@ -18,7 +18,7 @@ pub fn draw(frame: &mut Frame, app: &App, overlay: &Overlay, look: &Look) {
         Overlay::Ask(question) => ask(frame, question, look),
         Overlay::Text(title, lines, top) => {
             let room = usize::from(frame.area().width).saturating_sub(8).min(96);
-            let lines: Vec<Line> = lines.iter().flat_map(|line| wrap(line, room, look)).map(Line::raw).collect();
+            let lines: Vec<Line> = lines.iter().flat_map(|line| wrap_line(line, room, look)).map(Line::raw).collect();
             read(frame, title, lines, *top, look);
         }
     }
@@ -142,7 +142,7 @@ fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<(&App, &[Action])>, 
 
 fn ask(frame: &mut Frame, question: &Question, look: &Look) {
     let room = usize::from(frame.area().width).saturating_sub(8).min(72);
-    let lines: Vec<String> = question.lines.iter().flat_map(|line| wrap(line, room, look)).collect();
+    let lines: Vec<String> = question.lines.iter().flat_map(|line| wrap_line(line, room, look)).collect();
     let rows = lines.len() + usize::from(question.input.is_some()) + 1;
     let area = widgets::dialog(frame, &question.title, room, rows, question.danger, look);
     for (at, line) in lines.iter().enumerate() {

@@ -66,7 +66,7 @@ fn no_control_byte_is_left_in_the_buffer_whatever_a_view_forgot() {
             frame.buffer_mut()[(0, 0)].set_symbol("\u{1b}");
             frame.buffer_mut()[(1, 0)].set_symbol("a\u{202e}");
             frame.buffer_mut()[(2, 0)].set_symbol("é");
-            text::scrub(frame.buffer_mut());
+            text::scrub(frame.buffer_mut(), false);
         })
         .unwrap();
     let buffer = terminal.backend().buffer();

@@ -116,26 +116,35 @@ pub fn percent(share: f64) -> String {
 /// Lines of at most `room` cells, broken at blanks where that is possible, made safe: draw them with
 /// [`super::widgets::put_safe`].
 pub fn wrap(text: &str, room: usize, look: &Look) -> Vec<String> {
+    text.lines().flat_map(|line| wrap_line(line, room, look)).collect()
+}
+
+/// Like [`wrap`], for a line that may quote a value: a line break in it is shown as a character, not done.
+pub fn wrap_line(text: &str, room: usize, look: &Look) -> Vec<String> {
+    /// No more of it is shown: a cell can be a megabyte long, and nobody reads it here.
+    const MOST: usize = 20_000;
+    let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
     let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in safe(paragraph, look).split(' ') {
-            let glue = usize::from(!line.is_empty());
-            if !line.is_empty() && line.width() + glue + word.width() > room {
+    let mut line = String::new();
+    for word in safe(&text[..end], look).split(' ') {
+        let glue = usize::from(!line.is_empty());
+        if !line.is_empty() && line.width() + glue + word.width() > room {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for grapheme in word.graphemes(true) {
+            if line.width() + grapheme.width() > room.max(2) {
                 lines.push(std::mem::take(&mut line));
             }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            for grapheme in word.graphemes(true) {
-                if line.width() + grapheme.width() > room.max(2) {
-                    lines.push(std::mem::take(&mut line));
-                }
-                line.push_str(grapheme);
-            }
+            line.push_str(grapheme);
         }
-        lines.push(line);
     }
+    if end < text.len() {
+        line.push_str(look.glyphs.more());
+    }
+    lines.push(line);
     lines
 }
 
@@ -144,19 +153,14 @@ pub fn is_unsafe(char: char) -> bool {
     char.is_control()
         || matches!(char,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The last gate before the terminal: whatever some view forgot becomes a stand-in.
-pub fn scrub(buffer: &mut Buffer) {
+/// `ascii` for a terminal that takes no other characters.
+pub fn scrub(buffer: &mut Buffer, ascii: bool) {
     for cell in &mut buffer.content {
-        if cell.symbol().len() > 1 && cell.symbol().chars().any(is_unsafe) {
-            // A joiner within an emoji is what holds it together; only a lone one is suspicious.
-            let joined = cell.symbol().contains('\u{200d}') && cell.symbol().width() == 2;
-            if !joined {
-                cell.set_symbol("?");
-            }
-        } else if cell.symbol().len() == 1 && cell.symbol().chars().any(is_unsafe) {
+        if cell.symbol().chars().any(|char| is_unsafe(char) || (ascii && !char.is_ascii())) {
             cell.set_symbol("?");
         }
     }

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::text::{cut, fit, width};
 use super::{Look, text};
@@ -66,13 +67,14 @@ pub fn input(frame: &mut Frame, area: Rect, row: usize, input: &crate::app::inpu
     let room = usize::from(area.width).saturating_sub(3);
     let (before, after) = input.parts();
     let before = text::safe(before, look);
-    let mut start = 0;
-    for (at, _) in before.char_indices() {
-        if width(&before[at..]) <= room {
-            start = at;
+    // From the cursor back, so that a long paste costs no more than what is seen of it.
+    let (mut start, mut used) = (before.len(), 0);
+    for (at, grapheme) in before.grapheme_indices(true).rev() {
+        used += width(grapheme);
+        if used > room {
             break;
         }
-        start = before.len();
+        start = at;
     }
     let shown = &before[start..];
     let rest = cut(after, room.saturating_sub(width(shown)), look);
