@@ -57,7 +57,6 @@ fn a_lost_terminal_ends_the_screen_with_129_and_leaves_the_run() {
 }
 
 #[test]
-#[ignore = "fails: to be looked into"]
 fn a_cancelled_run_leaves_the_target_as_it_was() {
     let (dir, mut terminal, mut gate) = with_a_run();
     let before = std::fs::read(dir.path().join("nova-sandbox.db")).unwrap();
@@ -75,7 +74,6 @@ fn a_cancelled_run_leaves_the_target_as_it_was() {
 }
 
 #[test]
-#[ignore = "fails: a key after a resize is lost until the next one"]
 fn any_size_will_do_at_any_time() {
     let (_dir, mut terminal, mut gate) = with_a_run();
     let head = |terminal: &Terminal| terminal.wait("tabs", |text, _| text.contains("1 Data 2 Map"));
@@ -129,7 +127,6 @@ fn no_color_keeps_the_selection_visible() {
 }
 
 #[test]
-#[ignore = "fails: the stand-in of masked values is no ASCII"]
 fn a_terminal_without_utf8_gets_ascii_alone() {
     let dir: tempfile::TempDir = demo();
     let mut terminal = open_with(dir.path(), (80, 24), &[("LANG", "C")]);
