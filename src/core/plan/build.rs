@@ -5,7 +5,6 @@ use hashbrown::HashMap;
 use polars::prelude::DataFrame;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::MappingPlan;
 use super::classify::{Classified, Context, LinkMode, State};
 use super::facts::{CrosswalkFacts, TargetFacts};
 use super::links::ParentIndex;
@@ -13,6 +12,7 @@ use super::output::Output;
 use super::probe::probe;
 use super::shape::Shape;
 use super::target_rows::{TargetRows, kept_path};
+use super::{MappingPlan, Rows};
 use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::monitor::{Monitor, Progress};
@@ -40,8 +40,8 @@ pub(crate) struct Job<'a> {
     pub(crate) dir: &'a Path,
     /// Other mappings of the plan link to this one.
     pub(crate) linked: bool,
-    /// Only that many source rows.
-    pub(crate) limit: Option<u64>,
+    /// Which source rows.
+    pub(crate) rows: &'a Rows,
     /// Most rows of a batch; [`ROW_GROUP`] at most.
     pub(crate) batch_rows: usize,
     pub(crate) monitor: &'a dyn Monitor,
@@ -50,7 +50,7 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// The source's rows by batch, with the ordinal of the first.
     pub(crate) fn batches(&self) -> Result<impl Iterator<Item = Result<(u32, DataFrame)>>> {
-        let limit = self.limit.unwrap_or(u64::MAX);
+        let limit = self.rows.end();
         let size = self.batch_rows.clamp(1, ROW_GROUP);
         let mut at = 0_u64;
         Ok(self.source.batches(None)?.flat_map(move |frame| {
@@ -94,25 +94,25 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
         let (first, frame) = batch?;
         let height = frame.height();
         let classified = context.classify(&mut state, frame, first)?;
-        out.count_latches(shape, &classified);
+        out.count_latches(job, &classified);
         let orderly = is_orderly(&classified);
         chunk.push(classified);
         held_rows += height;
         done += height as u64;
         if orderly || held_rows >= COMPARE_ROWS {
-            out.take(shape, &facts, job.target, &mut chunk)?;
+            out.take(job, &facts, &mut chunk)?;
             held_rows = 0;
         }
         job.monitor.report(Progress {
             step: format!("planning {}", shape.mapping.name),
             done,
-            total: Some(job.limit.unwrap_or(u64::MAX).min(job.source.meta().rows)),
+            total: Some(job.rows.end().min(job.source.meta().rows)),
         });
     }
-    out.take(shape, &facts, job.target, &mut chunk)?;
+    out.take(job, &facts, &mut chunk)?;
 
     let unreadable = job.source.meta().rejects;
-    let deletes = done > 0 && unreadable == 0 && state.keyless == 0 && job.limit.is_none();
+    let deletes = done > 0 && unreadable == 0 && state.keyless == 0 && job.rows.is_all();
     let mut rows = TargetRows::decide(shape, &facts, &known, &state, deletes);
     if let Some(target) = job.target {
         rows.write(shape, &facts, target, |ops, cells| out.target_rows(shape, &ops, &cells))?;

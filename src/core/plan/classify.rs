@@ -1,8 +1,11 @@
 //! From source rows to decisions: row steps, keys, duplicates, links, matching. What is left open is only whether a row
 //! that has its target row differs from it.
 use hashbrown::HashMap;
-use polars::prelude::{ChunkFullNull, DataFrame, StringChunked, StringChunkedBuilder};
+use polars::prelude::{
+    BooleanChunked, ChunkFilter, ChunkFullNull, DataFrame, NewChunkedArray, StringChunked, StringChunkedBuilder,
+};
 
+use super::Rows;
 use super::facts::{CrosswalkFacts, TargetFacts, Wanted};
 use super::links::{LinkLook, Parent, ParentIndex};
 use super::lookup::Hits;
@@ -41,6 +44,32 @@ pub(crate) struct Classified {
     pub(crate) rows: Vec<OpRow>,
     pub(crate) blames: Vec<Option<Blame>>,
     pub(crate) fates: Vec<Fate>,
+}
+
+impl Classified {
+    /// Without the rows that a selection leaves out.
+    pub(crate) fn taken_by(mut self, selection: &Rows) -> Result<Self> {
+        let takes: Vec<bool> =
+            self.rows.iter().map(|op| op.source.is_none_or(|source| selection.takes(source))).collect();
+        if takes.iter().all(|takes| *takes) {
+            return Ok(self);
+        }
+        let mask = BooleanChunked::from_iter_values("takes".into(), takes.iter().copied());
+        self.frame = self.frame.filter(&mask)?;
+        for column in self.cells.iter_mut().chain(&mut self.pending) {
+            *column = column.filter(&mask)?;
+        }
+        pick(&mut self.rows, &takes);
+        pick(&mut self.blames, &takes);
+        pick(&mut self.fates, &takes);
+        Ok(self)
+    }
+}
+
+/// Keeps the items whose row is taken.
+fn pick<T>(items: &mut Vec<T>, takes: &[bool]) {
+    let mut takes = takes.iter();
+    items.retain(|_| takes.next().is_some_and(|takes| *takes));
 }
 
 /// What the rows seen so far leave behind.

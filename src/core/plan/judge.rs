@@ -2,7 +2,7 @@
 use super::build::Job;
 use super::classify::State;
 use super::target_rows::TargetRows;
-use super::{Blocked, MappingPlan};
+use super::{Blocked, MappingPlan, Selection};
 use crate::project::WriteRule;
 
 /// Warnings, and reasons not to run.
@@ -13,7 +13,7 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
     if counts.read == 0 {
         plan.warnings.push("the source is empty".into());
     }
-    if !deletes && job.limit.is_none() && (rows.target_only > 0 || !state.tombstones.is_empty()) {
+    if !deletes && job.rows.is_all() && (rows.target_only > 0 || !state.tombstones.is_empty()) {
         let why = if counts.read == 0 {
             "the source is empty".to_owned()
         } else if state.keyless > 0 {
@@ -23,8 +23,14 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
         };
         plan.warnings.push(format!("{why}: nothing is deleted or marked in {}", plan.to));
     }
-    if job.limit.is_some() {
-        plan.warnings.push("only the first rows were planned: nothing is deleted or marked".into());
+    match &plan.selection {
+        Selection::All => {}
+        Selection::First { .. } => {
+            plan.warnings.push("only the first rows were planned: nothing is deleted or marked".into());
+        }
+        Selection::Chosen { by, count } => {
+            plan.warnings.push(format!("only {count} rows were planned ({by}): nothing is deleted or marked"));
+        }
     }
     if state.later > 0 {
         plan.warnings

@@ -17,11 +17,14 @@ pub mod ops;
 mod output;
 mod probe;
 pub mod rows;
+mod selection;
 pub(crate) mod shape;
 pub(crate) mod store;
 pub(crate) mod target_rows;
 
 pub(crate) use build::{Job, plan_mapping};
+pub(crate) use selection::Rows;
+pub use selection::{Purpose, Selection};
 
 use crate::error::Error;
 use crate::map::StepCount;
@@ -157,6 +160,9 @@ pub struct MappingPlan {
     pub mapping: String,
     /// As shown.
     pub from: String,
+    /// Which rows of the source.
+    #[serde(default)]
+    pub selection: Selection,
     /// Target object.
     pub to: ObjectRef,
     /// Folder of the source snapshot.
@@ -208,6 +214,7 @@ impl MappingPlan {
         Self {
             mapping: mapping.to_owned(),
             from: String::new(),
+            selection: Selection::All,
             to: ObjectRef { platform: String::new(), object: String::new() },
             source_snapshot: PathBuf::new(),
             target_snapshot: PathBuf::new(),
@@ -265,6 +272,9 @@ pub struct Plan {
     pub env: Option<String>,
     /// Full or incremental.
     pub mode: Mode,
+    /// What it is made for.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// Made at, RFC 3339, UTC. Not part of the id.
     pub created: String,
     /// The name to type: the target platform, with the environment: `nova`, `nova-sandbox`; several joined by `+`.

@@ -19,7 +19,6 @@ use crate::map::Fate;
 use crate::platform::LINE;
 use crate::project::WriteRule;
 use crate::resolve::keys::{key_text, show_key};
-use crate::table::Snapshot;
 
 /// Everything that a plan's pass writes and counts.
 pub(super) struct Output {
@@ -45,7 +44,8 @@ impl Output {
         let links: Vec<String> = shape.links.iter().map(|link| link.plan.column.clone()).collect();
         let mut rejects = RejectWriter::create(&rejects_file(job.dir, name))?;
         let mut causes: HashMap<(String, Option<String>, String), u64> = HashMap::new();
-        for piece in job.source.rejects_iter()? {
+        let pieces = job.rows.takes_pieces().then(|| job.source.rejects_iter()).transpose()?;
+        for piece in pieces.into_iter().flatten() {
             let piece = piece?;
             let cause = format!("cannot be read: {}", general(&piece.reason));
             *causes.entry((cause.clone(), None, "read".into())).or_default() += 1;
@@ -81,32 +81,32 @@ impl Output {
             unread,
             latches: shape.latch.iter().enumerate().filter(|(_, latch)| **latch).map(|(at, _)| (at, 0, 0)).collect(),
             image: job.linked.then(ParentIndex::default),
-            first_unreadable: job.source.meta().rejects,
+            first_unreadable: if job.rows.takes_pieces() { job.source.meta().rejects } else { 0 },
         })
     }
 
-    /// True cells of latch fields in the source.
-    pub(super) fn count_latches(&mut self, shape: &Shape, batch: &Classified) {
+    /// True cells of latch fields in the source, before the target's are folded in.
+    pub(super) fn count_latches(&mut self, job: &Job<'_>, batch: &Classified) {
         for (column, source, _) in &mut self.latches {
-            debug_assert!(shape.latch[*column]);
-            let counts =
-                |row: usize| batch.fates[row] != Fate::Filtered && batch.rows[row].operation != Some(Operation::Merged);
+            debug_assert!(job.shape.latch[*column]);
+            let counts = |row: usize| {
+                let op = &batch.rows[row];
+                op.source.is_none_or(|source| job.rows.takes(source))
+                    && batch.fates[row] != Fate::Filtered
+                    && op.operation != Some(Operation::Merged)
+            };
             let cells = &batch.cells[*column];
             *source += (0..cells.len()).filter(|row| counts(*row) && is_true(cells.get(*row))).count() as u64;
         }
     }
 
     /// Compares, counts and writes the batches of a chunk.
-    pub(super) fn take(
-        &mut self,
-        shape: &Shape,
-        facts: &TargetFacts,
-        target: Option<&Snapshot>,
-        chunk: &mut Vec<Classified>,
-    ) -> Result<()> {
-        compare(shape, facts, target, chunk)?;
+    pub(super) fn take(&mut self, job: &Job<'_>, facts: &TargetFacts, chunk: &mut Vec<Classified>) -> Result<()> {
+        let shape = job.shape;
+        compare(shape, facts, job.target, chunk)?;
         for mut batch in chunk.drain(..) {
-            self.identify(shape, &mut batch);
+            self.identify(job, &mut batch);
+            let batch = batch.taken_by(job.rows)?;
             for (column, filled) in &mut self.unread {
                 let cells = batch.frame.column(column)?.str()?;
                 *filled += cells.iter().filter(|cell| !is_blank(*cell)).count() as u64;
@@ -128,7 +128,8 @@ impl Output {
     }
 
     /// Notes under which id each record will be found, for links and for the crosswalk.
-    fn identify(&mut self, shape: &Shape, batch: &mut Classified) {
+    fn identify(&mut self, job: &Job<'_>, batch: &mut Classified) {
+        let shape = job.shape;
         for row in 0..batch.rows.len() {
             let op = &mut batch.rows[row];
             let Some(key) = op.key.clone() else { continue };
@@ -140,6 +141,11 @@ impl Output {
                     let Some(image) = &mut self.image else { continue };
                     let id = future_id(shape, op, &batch.cells, row);
                     image.accept(&key, Some(id.as_deref().unwrap_or(&key)));
+                }
+                // Nobody writes it in this plan.
+                Some(Operation::Insert) if op.source.is_some_and(|source| !job.rows.takes(source)) => {
+                    let Some(image) = &mut self.image else { continue };
+                    image.lose(&key, Operation::Filtered);
                 }
                 Some(Operation::Insert) => {
                     let Some(image) = &mut self.image else { continue };
@@ -254,6 +260,7 @@ impl Output {
             .collect();
         let mut plan = MappingPlan {
             from: shape.mapping.from.label.clone(),
+            selection: job.rows.kept(),
             to: shape.mapping.to.clone(),
             source_snapshot: job.source.dir().to_owned(),
             target_snapshot: job.target.map(|target| target.dir().to_owned()).unwrap_or_default(),

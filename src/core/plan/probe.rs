@@ -66,6 +66,10 @@ pub(crate) fn probe(
         for (row, op) in batch.rows.iter().enumerate() {
             let Some(key) = &op.key else { continue };
             match op.operation {
+                // Nobody writes it in this plan.
+                Some(Operation::Insert) if op.source.is_some_and(|source| !job.rows.takes(source)) => {
+                    image.lose(key, Operation::Filtered);
+                }
                 Some(Operation::Insert | Operation::Update) => {
                     image.accept(key, super::output::future_id(shape, op, &batch.cells, row).as_deref());
                     let parents: Vec<(usize, String)> = own

@@ -1,7 +1,7 @@
 //! A plan's folder: made under another name, renamed when whole.
 use std::path::{Path, PathBuf};
 
-use super::{MappingPlan, Plan};
+use super::{MappingPlan, Plan, Purpose};
 use crate::error::{Error, Result};
 
 const PLAN: &str = "plan.json";
@@ -10,13 +10,15 @@ const PLAN: &str = "plan.json";
 pub(crate) const VERSION: u32 = 1;
 
 /// First 12 hex digits of the hash over all that decides what a run does.
-pub(crate) fn id_of(env: Option<&str>, mappings: &[MappingPlan]) -> String {
+pub(crate) fn id_of(env: Option<&str>, purpose: &Purpose, mappings: &[MappingPlan]) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut put = |text: &str| {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     };
     put(env.unwrap_or_default());
+    put(purpose.word());
+    put(purpose.about().unwrap_or_default());
     for mapping in mappings {
         for text in [
             &mapping.mapping,

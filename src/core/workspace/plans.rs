@@ -13,7 +13,7 @@ use crate::monitor::Monitor;
 use crate::plan::links::ParentIndex;
 use crate::plan::rows::{self, Snapshots};
 use crate::plan::shape::Shape;
-use crate::plan::{Job, MappingPlan, Operation, Plan, plan_mapping, store};
+use crate::plan::{Job, MappingPlan, Operation, Plan, Purpose, Rows, plan_mapping, store};
 use crate::platform::{Connector, Source};
 use crate::project::words::did_you_mean;
 use crate::project::{Field, Mapping, Mode, ObjectRef, Problem, Severity};
@@ -53,21 +53,46 @@ pub struct PlanCell {
     pub pending: Option<String>,
 }
 
+/// A plan to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct PlanRequest {
+    /// Mappings; all if empty.
+    pub(crate) mappings: Vec<String>,
+    /// What for.
+    pub(crate) purpose: Purpose,
+    /// Only the first source rows.
+    pub(crate) limit: Option<u64>,
+    /// Only these source rows, by mapping: ordinals in the source snapshot. Empty: no choice is made; otherwise a mapping
+    /// that is not named takes none.
+    pub(crate) rows: HashMap<String, Vec<u32>>,
+    /// By what the rows were chosen, in words.
+    pub(crate) by: String,
+    /// Rows of a batch. The plan does not depend on it.
+    pub(crate) batch_rows: usize,
+}
+
+impl Default for PlanRequest {
+    fn default() -> Self {
+        Self {
+            mappings: Vec::new(),
+            purpose: Purpose::Migrate,
+            limit: None,
+            rows: HashMap::new(),
+            by: String::new(),
+            batch_rows: crate::table::snapshot::ROW_GROUP,
+        }
+    }
+}
+
 impl Workspace {
     /// Makes a plan of these mappings (all if empty), stores it in the state folder.
     pub fn plan(&self, mappings: &[String], limit: Option<u64>, monitor: &dyn Monitor) -> Result<Plan> {
-        self.plan_by(mappings, limit, crate::table::snapshot::ROW_GROUP, monitor)
+        self.plan_for(&PlanRequest { mappings: mappings.to_vec(), limit, ..PlanRequest::default() }, monitor)
     }
 
-    /// [`Workspace::plan`], the source in batches of that many rows. The plan does not depend on it.
-    pub(crate) fn plan_by(
-        &self,
-        mappings: &[String],
-        limit: Option<u64>,
-        batch_rows: usize,
-        monitor: &dyn Monitor,
-    ) -> Result<Plan> {
-        let chosen = self.chosen(mappings)?;
+    /// Makes the plan that is asked for, stores it in the state folder.
+    pub(crate) fn plan_for(&self, request: &PlanRequest, monitor: &dyn Monitor) -> Result<Plan> {
+        let chosen = self.chosen(&request.mappings)?;
         let state = StateDir::of(&self.project().root);
         state.make()?;
         let plans = state.path().join("plans");
@@ -86,6 +111,11 @@ impl Workspace {
                 self.prepare(mapping, monitor).map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
             let names_it = |field: &Field| field.link.as_ref() == Some(&mapping.name);
             let linked = chosen.iter().any(|other| other.fields.iter().any(names_it));
+            let rows = match request.rows.get(&mapping.name) {
+                Some(ordinals) => Rows::chosen(&request.by, ordinals.clone()),
+                None if request.rows.is_empty() => Rows::first(request.limit),
+                None => Rows::chosen(&request.by, Vec::new()),
+            };
             let job = Job {
                 shape: &prepared.shape,
                 source: &prepared.source,
@@ -95,8 +125,8 @@ impl Workspace {
                 later: &later,
                 dir: made.path(),
                 linked,
-                limit,
-                batch_rows,
+                rows: &rows,
+                batch_rows: request.batch_rows,
                 monitor,
             };
             let (mut plan, image) =
@@ -117,8 +147,9 @@ impl Workspace {
         let env = self.project().env.clone();
         let plan = Plan {
             version: store::VERSION,
-            id: store::id_of(env.as_deref(), &out),
+            id: store::id_of(env.as_deref(), &request.purpose, &out),
             mode: Mode::Full,
+            purpose: request.purpose.clone(),
             created: now(),
             confirm: confirm_word(env.as_deref(), &out),
             env,

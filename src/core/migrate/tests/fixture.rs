@@ -11,7 +11,7 @@ use crate::migrate::execute::{Ended, Run};
 use crate::migrate::recovery::{PLAN, tests::record};
 use crate::monitor::{Monitor, Silent};
 use crate::plan::ops::{OpRow, OpsWriter, ops_path};
-use crate::plan::{Counts, MappingPlan, Operation, Plan, PlanLink};
+use crate::plan::{Counts, MappingPlan, Operation, Plan, PlanLink, Purpose};
 use crate::platform::memory::{Cells, Memory};
 use crate::platform::{Connector, Source};
 use crate::project::{Bound, Mode, ObjectRef, WriteRule};
@@ -68,6 +68,7 @@ impl Fixture {
             id: id.to_owned(),
             env: None,
             mode: Mode::Full,
+            purpose: Purpose::Migrate,
             created: crate::journal::now(),
             confirm: "nova".to_owned(),
             mappings,

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::plan::{Blocked, MappingPlan};
+use crate::plan::{Blocked, MappingPlan, Purpose};
 use crate::platform::Registry;
 use crate::project::{Mode, ObjectRef, Project};
 
@@ -16,6 +16,7 @@ fn plan() -> Plan {
         id: "7f3ac2012345".into(),
         env: None,
         mode: Mode::Full,
+        purpose: Purpose::Migrate,
         created: now(),
         confirm: "nova".into(),
         mappings: vec![MappingPlan { to, ..MappingPlan::empty("contacts") }],

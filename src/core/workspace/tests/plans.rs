@@ -1,7 +1,8 @@
 use super::bench::Bench;
 use crate::journal::Reject;
 use crate::monitor::Silent;
-use crate::plan::{Counts, Operation, Plan};
+use crate::plan::{Counts, Operation, Plan, Selection};
+use crate::workspace::plans::PlanRequest;
 use crate::workspace::{PlanRow, Workspace};
 
 const PEOPLE: &str = r#"
@@ -280,4 +281,40 @@ fn a_limit_plans_the_first_rows_and_deletes_nothing() {
         .new_side("people", "legacy_id,name,city\n8,A,Bonn");
     let plan = bench.open().plan(&[], Some(1), &Silent).unwrap();
     assert_eq!((plan.mappings[0].counts.read, plan.mappings[0].counts.deleted), (1, 0));
+}
+
+#[test]
+fn a_selection_takes_operations_and_changes_none() {
+    let fields = "city = \"CITY\"\nboss = { from = \"BOSS\", link = \"people\", on_miss = \"defer\" }";
+    let people = PEOPLE.replace("city = \"CITY\"", fields).replace("[fields]", "duplicates = \"first\"\n[fields]");
+    let bench = Bench::new(&[("people", &people)])
+        .old("people", "ID,NAME,CITY,BOSS\n1,Ann,Ulm,-\n2,Bob,Bonn,1\n2,Bob II,Bonn,1\n3,Cid,Kiel,2\n-,Nobody,Kiel,-")
+        .new_side("people", "legacy_id,name,city,boss\n1,Rob,Bonn,-\n9,Native,Rom,-");
+    let workspace = bench.open();
+    let some = |ordinals: &[u32]| {
+        let rows = [("people".to_owned(), ordinals.to_vec())].into_iter().collect();
+        let request = PlanRequest { rows, by: "a test".into(), ..PlanRequest::default() };
+        workspace.plan_for(&request, &Silent).unwrap()
+    };
+    let full = bench.plan();
+    let all = some(&[4, 3, 2, 1, 0, 0]);
+    assert_eq!(all.mappings[0].ops_hash, full.mappings[0].ops_hash);
+    assert_eq!(all.mappings[0].selection, Selection::Chosen { by: "a test".into(), count: 5 });
+    // The row behind a survivor stays behind it, also alone; the key that is empty is rejected.
+    let part = &some(&[2, 4]).mappings[0];
+    assert_eq!((part.counts.read, part.counts.merged, part.counts.rejected), (2, 1, 1));
+    assert!(part.counts.closes());
+    assert_eq!((part.counts.before, part.counts.after), (2, 2));
+    // Bob's boss is in the target already, Cid's is not and would not be written.
+    let part = &some(&[1]).mappings[0];
+    assert_eq!((part.counts.read, part.counts.inserted), (1, 1));
+    let plan = some(&[3]);
+    assert_eq!((plan.mappings[0].counts.held, plan.mappings[0].counts.inserted), (1, 0));
+    assert_eq!(rejects(&workspace, &plan)[0].cause, "boss: parent left out (people)");
+    assert!(some(&[1, 3]).mappings[0].counts.inserted == 2);
+    assert!(
+        plan.mappings[0].warnings[0].contains("only 1 rows were planned (a test)"),
+        "{:?}",
+        plan.mappings[0].warnings
+    );
 }

@@ -12,6 +12,7 @@ use crate::monitor::{CancelFlag, Silent};
 use crate::plan::{Counts, Operation};
 use crate::score::Tally;
 use crate::workspace::PreviewRows;
+use crate::workspace::plans::PlanRequest;
 
 type Row = [Option<&'static str>; 3];
 
@@ -185,9 +186,10 @@ proptest! {
         let part = &plan.mappings[0];
         prop_assert!(part.counts.closes());
         prop_assert_eq!(part.counts, model(&case));
-        let by_one = bench.open().plan_by(&[], None, 1, &Silent).unwrap();
+        let batches_of = |rows| PlanRequest { batch_rows: rows, ..PlanRequest::default() };
+        let by_one = bench.open().plan_for(&batches_of(1), &Silent).unwrap();
         prop_assert_eq!(&by_one.id, &plan.id, "a plan depends on the size of its batches");
-        let by_three = bench.open().plan_by(&[], None, 3, &Silent).unwrap();
+        let by_three = bench.open().plan_for(&batches_of(3), &Silent).unwrap();
         prop_assert_eq!(&by_three.mappings[0].ops_hash, &part.ops_hash);
     }
 

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use crm_core::plan::{Cause, FieldChange};
+use crm_core::plan::{Cause, FieldChange, Purpose};
 use crm_core::platform::{Capabilities, ObjectVersion};
 use crm_core::project::{Mode, ObjectRef};
 use crm_core::workspace::{PlanCell, PlanRow};
@@ -60,6 +60,7 @@ pub(crate) fn plan() -> Plan {
         id: "7f3ac2".into(),
         env: Some("sandbox".into()),
         mode: Mode::Full,
+        purpose: Purpose::Migrate,
         created: "2026-11-23T09:15:00Z".into(),
         confirm: "nova-sandbox".into(),
         mappings: vec![mapping],
