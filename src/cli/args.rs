@@ -203,6 +203,18 @@ pub(crate) enum Command {
         /// Run id.
         run: String,
     },
+    /// List the audit log: who did what, when. Exit code 4 if its lines do not follow from each other.
+    Audit {
+        /// Not older than this time (UTC) or its beginning: 2026-11-25, 2026-11-25T09:00.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only lines about this run and its plan.
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
+        /// Fail unless the log holds this line, as a report that was handed out names it.
+        #[arg(long, value_name = "N:HASH")]
+        expect: Option<String>,
+    },
     /// Check the installation, the project, its platforms and its state folder.
     Doctor,
     /// Print completions for a shell.

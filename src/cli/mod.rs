@@ -1,5 +1,6 @@
 //! Headless commands, one file a family, and the way to the screen.
 mod args;
+mod audit;
 mod engine;
 mod files;
 mod object;
@@ -61,6 +62,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Rejects { action } => rejects::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
         Command::Cancel { run } => runs::cancel(&common, &run, out),
+        Command::Audit { since, run, expect } => audit::list(&common, since, run, expect.as_deref(), out),
         Command::Doctor => tools::doctor(&common, out),
         Command::Completions { shell } => tools::completions(shell, out),
         Command::Man => tools::man(out),

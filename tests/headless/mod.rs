@@ -1,4 +1,5 @@
 //! Commands without a screen, as scripts use them.
+mod audit;
 mod bad_input;
 mod files;
 mod guards;

@@ -2,7 +2,7 @@
 //!
 //! Screens read it, the engine writes it. It is small and written seldom (progress at most five times a second by the
 //! one who writes), apart from everything a run reads and writes by the row.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -31,28 +31,24 @@ impl Command {
     }
 }
 
-/// One line of the audit log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Audit {
-    /// RFC 3339 UTC.
-    pub at: String,
-    /// OS user, with the SSH client where there is one.
-    pub who: String,
-    /// What was done: `started`, `cancelled`, `recovered`, …
-    pub what: String,
-    /// The run, where it is about one.
-    pub run: Option<String>,
-}
-
 /// An open `control.db`.
 pub struct Control {
     connection: Connection,
+    path: PathBuf,
 }
 
 impl Control {
     /// Opens the file, made and brought up to date on first use.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { connection: open_store(path, &MIGRATIONS)? })
+        let mut connection = open_store(path, &MIGRATIONS)?;
+        super::audit::chain_old_lines(&mut connection, path)?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
     /// Fails unless the store is whole.
     pub fn check(&self) -> Result<()> {
@@ -146,23 +142,6 @@ impl Control {
             self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM commands WHERE run = ?1 AND command = ?2)")?;
         Ok(statement.query_row([run, command.word()], |row| row.get(0))?)
     }
-    /// Notes in the audit log what was done, now, by who runs this process.
-    pub fn note(&self, what: &str, run: Option<&str>) -> Result<()> {
-        self.connection.execute(
-            "INSERT INTO audit (at, who, what, run) VALUES (?1, ?2, ?3, ?4)",
-            params![now(), who(), what, run],
-        )?;
-        Ok(())
-    }
-    /// The newest lines of the audit log, newest first.
-    pub fn audit(&self, count: usize) -> Result<Vec<Audit>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT at, who, what, run FROM audit ORDER BY id DESC LIMIT ?1")?;
-        let lines = statement.query_map([count as i64], |row| {
-            Ok(Audit { at: row.get(0)?, who: row.get(1)?, what: row.get(2)?, run: row.get(3)? })
-        })?;
-        Ok(lines.collect::<rusqlite::Result<_>>()?)
-    }
 }
 
 const SELECT: &str = "SELECT id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results, \
@@ -244,7 +223,7 @@ pub(super) fn open_store(path: &Path, migrations: &[&str]) -> Result<Connection>
 }
 
 /// Each is applied once, in order; a shipped one never changes.
-const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = ["
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
   plan TEXT NOT NULL,
@@ -267,6 +246,20 @@ CREATE INDEX runs_started ON runs (started);
 CREATE TABLE commands (id INTEGER PRIMARY KEY, run TEXT NOT NULL, command TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL);
 CREATE INDEX commands_run ON commands (run);
 CREATE TABLE audit (id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, run TEXT);
+", "
+CREATE TABLE audit_log (
+  n INTEGER PRIMARY KEY,
+  at TEXT NOT NULL,
+  who TEXT NOT NULL,
+  what TEXT NOT NULL,
+  run TEXT,
+  plan TEXT,
+  mapping TEXT,
+  detail TEXT,
+  hash TEXT NOT NULL
+);
+CREATE TRIGGER audit_log_fixed BEFORE UPDATE ON audit_log BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+CREATE TRIGGER audit_log_kept BEFORE DELETE ON audit_log BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 "];
 
 #[cfg(test)]

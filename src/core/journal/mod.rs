@@ -1,5 +1,6 @@
 //! The state folder `.crm-console` (mode 0700): `control.db` (runs, progress, control, audit), `runs/ID/` (journal,
 //! rejects, pre-images), `plans/ID/`, `snapshots/`, `crosswalk/ENV.db`.
+mod audit;
 mod control;
 mod crosswalk;
 mod rejects;
@@ -7,7 +8,8 @@ mod run_log;
 mod state;
 mod who;
 
-pub use control::{Audit, Command, Control};
+pub use audit::{Audit, AuditFilter, AuditHead, Entry};
+pub use control::{Command, Control};
 pub use crosswalk::Crosswalk;
 pub use rejects::{RejectWriter, read_rejects, rejects_file, rejects_files};
 pub use run_log::{Event, RunLog};

@@ -62,8 +62,9 @@ impl StateDir {
         }
         let control = self.control()?;
         control.check()?;
+        let lines = control.check_audit(None)?.n;
         let (runs, open) = (control.runs()?.len(), control.open_runs()?.len());
-        Ok(format!("{runs} runs, {open} at work, control.db is whole"))
+        Ok(format!("{runs} runs, {open} at work, control.db is whole, {lines} audit lines follow from each other"))
     }
     /// Opens `control.db`, made on first use.
     pub fn control(&self) -> Result<Control> {

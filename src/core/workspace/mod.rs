@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::platform::{Connector, Registry};
 use crate::project::Project;
 
+mod audit;
 mod checks;
 mod plans;
 mod previews;
@@ -15,6 +16,7 @@ mod runs;
 mod snapshots;
 mod values;
 
+pub use audit::note_saved;
 pub use plans::{PlanCell, PlanRow};
 pub use previews::{Preview, PreviewRows};
 pub use snapshots::Freshness;

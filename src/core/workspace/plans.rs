@@ -157,6 +157,7 @@ impl Workspace {
         };
         let made = made.keep();
         store::publish(&made, &plans, &plan).inspect_err(|_| _ = std::fs::remove_dir_all(&made))?;
+        self.note_planned(&plan)?;
         Ok(plan)
     }
 

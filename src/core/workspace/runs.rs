@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Workspace;
 use crate::error::{Error, Kind, Result};
-use crate::journal::{Command, Control, RunRecord, RunState, StateDir, now, private_folder, who};
+use crate::journal::{Command, Control, Entry, RunRecord, RunState, StateDir, now, private_folder, who};
 use crate::migrate::recovery::{PLAN, Patience, look_after, read_plan};
 use crate::migrate::{
     EngineLock, MappingReport, Owner, Run, RunMonitor, RunReport, TargetLocks, engine_program, fault, spawn_engine,
@@ -74,7 +74,8 @@ impl Workspace {
             failure: None,
         };
         control.add_run(&record)?;
-        control.note(&format!("started a run of plan {} on {}", plan.id, plan.confirm), Some(&record.id))?;
+        let confirmed = Entry::new("confirmed and started").run(&record.id).plan(&plan.id);
+        control.record(&confirmed.detail(format!("on {}", plan.confirm)))?;
         Ok(record)
     }
 
@@ -266,7 +267,7 @@ impl Workspace {
     }
 
     /// `control.db` where there is one: looking at a project leaves no trace in it.
-    fn known_control(&self) -> Result<Option<Control>> {
+    pub(super) fn known_control(&self) -> Result<Option<Control>> {
         let state = self.state();
         if !state.path().join("control.db").exists() {
             return Ok(None);

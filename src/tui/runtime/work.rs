@@ -10,7 +10,7 @@ use crm_core::project::edit::{set_value_in_csv, write_text};
 use crm_core::project::{Mapping, Problem, load_mapping};
 use crm_core::suggest::{FieldInfo, suggest};
 use crm_core::table::{RowSource, Window};
-use crm_core::workspace::{Freshness, PreviewRows, Workspace};
+use crm_core::workspace::{Freshness, PreviewRows, Workspace, note_saved};
 use crm_core::{Error, Result};
 
 use super::jobs::{Answered, current, reload};
@@ -128,7 +128,9 @@ fn save(root: &Path, save: &SaveText) -> Result<()> {
     if there != save.base.as_bytes() {
         return Err(changed_meanwhile(&save.text.path));
     }
-    write_text(&path, &save.text.text)
+    write_text(&path, &save.text.text)?;
+    let (file, name) = (&save.text.path, &save.text.name);
+    note_saved(root, file, Some(name), save.base.as_bytes(), save.text.text.as_bytes())
 }
 
 fn changed_meanwhile(path: &Path) -> Error {
@@ -149,7 +151,8 @@ fn write_map(root: &Path, file: &FileEdit) -> Result<()> {
     if read_map(root, &file.path)? != file.before {
         return Err(changed_meanwhile(&file.path));
     }
-    write_text(&root.join(&file.path), &file.after)
+    write_text(&root.join(&file.path), &file.after)?;
+    note_saved(root, &file.path, None, file.before.as_bytes(), file.after.as_bytes())
 }
 
 fn objects(workspace: &Workspace) -> Vec<PlatformObjects> {
