@@ -21,6 +21,7 @@ pub(crate) use state::{file_name as state_file_name, private_folder};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Kind;
+use crate::migrate::States;
 use crate::monitor::Progress;
 use crate::plan::Counts;
 use crate::score::Tally;
@@ -81,6 +82,9 @@ pub struct MappingResult {
     pub moved: u64,
     /// Verify's tally; None before it.
     pub tally: Option<Tally>,
+    /// Verify's records by state; None before it.
+    #[serde(default)]
+    pub states: Option<States>,
     /// Milliseconds of work.
     pub millis: u64,
 }

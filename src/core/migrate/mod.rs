@@ -22,7 +22,7 @@ pub(crate) use monitor::RunMonitor;
 pub(crate) use process::{engine_program, spawn_engine};
 pub(crate) use report::write_whole;
 pub use report::{MappingReport, RunReport};
-pub use verify::{Mismatch, MismatchKind};
+pub use verify::{Failure, FailureCell, RecordState, States};
 
 #[cfg(test)]
 mod tests;

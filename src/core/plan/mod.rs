@@ -55,6 +55,23 @@ pub enum Operation {
     Mark,
 }
 
+impl Operation {
+    /// Its word, as in lists and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Unchanged => "unchanged",
+            Self::Filtered => "filtered",
+            Self::Merged => "merged",
+            Self::Held => "held",
+            Self::Rejected => "rejected",
+            Self::Delete => "delete",
+            Self::Mark => "mark",
+        }
+    }
+}
+
 /// Rows by what becomes of them. The balance (DESIGN rule 3) is made of these.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

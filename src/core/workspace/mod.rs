@@ -15,12 +15,14 @@ mod previews;
 mod runs;
 mod snapshots;
 mod values;
+mod verifying;
 
 pub use audit::note_saved;
 pub use plans::{PlanCell, PlanRow};
 pub use previews::{Preview, PreviewRows};
 pub use snapshots::Freshness;
 pub use values::FieldValue;
+pub use verifying::{Proof, VerifyRequest};
 
 /// An opened project.
 #[derive(Clone)]

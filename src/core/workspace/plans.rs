@@ -6,9 +6,7 @@ use hashbrown::HashMap;
 use super::Freshness;
 use super::Workspace;
 use crate::error::{Error, Result};
-use crate::journal::{Crosswalk, MappingResult, Reject, StateDir, now, read_rejects, rejects_files};
-use crate::migrate::Mismatch;
-use crate::migrate::verify::{self, Verified, Verify};
+use crate::journal::{Reject, StateDir, now, read_rejects, rejects_files};
 use crate::monitor::Monitor;
 use crate::plan::links::ParentIndex;
 use crate::plan::rows::{self, Snapshots};
@@ -203,79 +201,6 @@ impl Workspace {
             }
         }
         Ok(rejects)
-    }
-    /// Reads the targets back against a plan's expected image: the results with tallies. What differs is kept for
-    /// [`Workspace::mismatches`].
-    pub fn verify(&self, plan: &Plan, monitor: &dyn Monitor) -> Result<Vec<MappingResult>> {
-        let state = StateDir::of(&self.project().root);
-        let dir = state.plan(&plan.id);
-        let crosswalk = state.crosswalk(plan.env.as_deref())?;
-        let mut results = Vec::with_capacity(plan.mappings.len());
-        for (at, part) in plan.mappings.iter().enumerate() {
-            monitor.check()?;
-            let start = std::time::Instant::now();
-            let verified = self
-                .verify_mapping(part, &dir, &crosswalk, monitor)
-                .map_err(|error| error.at(format!("mapping {}", part.mapping)))?;
-            verify::keep_mismatches(&dir, &part.mapping, &verified.mismatches)?;
-            let mut counts = part.counts;
-            if !plan.mappings[at + 1..].iter().any(|later| later.to == part.to) {
-                counts.after = verified.rows;
-            }
-            results.push(MappingResult {
-                mapping: part.mapping.clone(),
-                to: part.to.to_string(),
-                counts,
-                closes: counts.closes(),
-                published: true,
-                moved: 0,
-                tally: Some(verified.tally),
-                millis: start.elapsed().as_millis() as u64,
-            });
-        }
-        Ok(results)
-    }
-
-    /// Records that the last verify of a plan found not equal, the first thousand of a mapping.
-    pub fn mismatches(&self, plan: &str, mapping: &str) -> Result<Vec<Mismatch>> {
-        self.load_plan(plan)?;
-        verify::read_mismatches(&StateDir::of(&self.project().root).plan(plan), mapping)
-    }
-
-    fn verify_mapping(
-        &self,
-        part: &MappingPlan,
-        dir: &Path,
-        crosswalk: &Crosswalk,
-        monitor: &dyn Monitor,
-    ) -> Result<Verified> {
-        let changed = |what: &str| {
-            Error::usage(format!("{what} since the plan was made")).advise("plan again, then verify that plan")
-        };
-        let project = self.project();
-        let mapping = project
-            .mappings
-            .iter()
-            .find(|mapping| mapping.name == part.mapping && mapping.to == part.to)
-            .ok_or_else(|| changed("the mapping went"))?;
-        let source = self.open_snapshot(&part.source_snapshot)?.ok_or_else(|| changed("the source snapshot went"))?;
-        let to = self.connector(&part.to.platform)?;
-        let object = Source::Object(part.to.object.clone());
-        let target = if to.version(&part.to.object)?.exists {
-            Some(self.snapshot(&part.to.platform, &object, &part.to.to_string(), Freshness::Now, monitor)?)
-        } else {
-            None
-        };
-        let schema = target.as_ref().map(|target| target.meta().schema.clone());
-        let columns: Vec<String> = source.meta().schema.names().map(str::to_owned).collect();
-        let here = to.capabilities(&part.to.object)?;
-        let shape = Shape::compile(project, mapping, &columns, schema.as_ref(), here)
-            .map_err(|found| problems_error(&found))?;
-        if shape.pipeline.hash() != part.pipeline_hash || shape.columns != part.columns {
-            return Err(changed("the mapping was changed"));
-        }
-        let target = target.as_ref();
-        Verify { shape: &shape, plan: part, dir, target, crosswalk, monitor }.run()
     }
 
     /// The mappings of these names (all if empty), in load order.

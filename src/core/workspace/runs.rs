@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Workspace;
+use super::{VerifyRequest, Workspace};
 use crate::error::{Error, Kind, Result};
 use crate::journal::{Command, Control, Entry, RunRecord, RunState, StateDir, now, private_folder, who};
 use crate::migrate::recovery::{PLAN, Patience, look_after, read_plan};
@@ -193,9 +193,11 @@ impl Workspace {
 
     /// Reads the targets back; fills in tallies and consistency.
     fn verified(&self, plan: &Plan, record: &mut RunRecord, monitor: &dyn Monitor) -> Result<()> {
-        let verified = self.verify(plan, monitor).map_err(|error| error.at("verify"))?;
+        let request = VerifyRequest { run: Some(&record.id), values: 0 };
+        let proofs = self.prove(plan, request, monitor).map_err(|error| error.at("verify"))?;
         for result in &mut record.results {
-            result.tally = verified.iter().find(|one| one.mapping == result.mapping).and_then(|one| one.tally);
+            let proof = proofs.iter().map(|proof| &proof.result).find(|one| one.mapping == result.mapping);
+            (result.tally, result.states) = proof.map_or((None, None), |one| (one.tally, one.states));
         }
         let tallies: Vec<Tally> = record.results.iter().filter_map(|result| result.tally).collect();
         record.consistency = Consistency::of(&tallies).mean;

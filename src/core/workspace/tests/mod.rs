@@ -4,3 +4,4 @@ pub(crate) mod bench;
 mod plans;
 mod proof;
 mod properties;
+mod verifying;

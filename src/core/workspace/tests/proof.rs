@@ -1,7 +1,7 @@
 //! Verify after runs, previews against plans.
 use super::bench::Bench;
 use crate::journal::{RunRecord, RunState};
-use crate::migrate::MismatchKind;
+use crate::migrate::RecordState;
 use crate::monitor::{CancelFlag, Silent};
 use crate::plan::{Operation, Plan};
 use crate::score::Tally;
@@ -62,8 +62,8 @@ fn a_run_is_proven_and_the_next_plan_finds_nothing_to_do() {
     assert_eq!(record.state, RunState::Done, "{:?}", record.note);
     let after: Vec<_> = record.results.iter().map(|result| result.tally.unwrap()).collect();
     assert_eq!(after, [tally(2, 0, 1, 0), tally(3, 0, 1, 0)], "rejected rows are missing");
-    let missing = workspace.mismatches(&plan.id, "contacts").unwrap();
-    assert_eq!((missing.len(), missing[0].kind, missing[0].key.as_str()), (1, MismatchKind::Missing, "C3"));
+    let missing = workspace.failures(&record.id, "contacts", 0, 10).unwrap();
+    assert_eq!((missing.len(), missing[0].state, missing[0].key.as_str()), (1, RecordState::Suspended, "C3"));
     let contacts = bench.new.rows("contacts");
     let ids = |at: usize| contacts.iter().map(|row| row[at].clone().unwrap_or_default()).collect::<Vec<_>>();
     assert_eq!(ids(1), ["C4", "C1", "C2"]);
@@ -78,8 +78,8 @@ fn a_run_is_proven_and_the_next_plan_finds_nothing_to_do() {
     assert!(bench.new.edit("contacts", 1, "company", Some("999")));
     let now: Vec<_> = workspace.verify(&plan, &Silent).unwrap().into_iter().map(|r| r.tally.unwrap()).collect();
     assert_eq!(now[1], tally(2, 1, 1, 0));
-    let different = workspace.mismatches(&plan.id, "contacts").unwrap();
-    assert!(different.iter().any(|one| one.kind == MismatchKind::Different && one.columns == ["company"]));
+    let different = workspace.failures(&plan.id, "contacts", 0, 10).unwrap();
+    assert!(different.iter().any(|one| one.state == RecordState::Mismatched && one.columns == ["company"]));
 }
 
 #[test]
