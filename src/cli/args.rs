@@ -187,10 +187,7 @@ pub(crate) enum Command {
         detach: bool,
     },
     /// Read the targets back and compare with what the plan expects. Exit code 1 when they differ.
-    Verify {
-        /// Plan or run; the newest run if left out.
-        id: Option<String>,
-    },
+    Verify(VerifyArgs),
     /// Rows that could not be carried over.
     Rejects {
         #[command(subcommand)]
@@ -231,6 +228,25 @@ pub(crate) enum Command {
         #[arg(long)]
         run: String,
     },
+}
+
+/// What `verify` takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyArgs {
+    /// Plan or run; the newest run that carried a source over if left out.
+    pub(crate) id: Option<String>,
+    /// Records that are not as expected to tell of each mapping; all are counted.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) failures: usize,
+    /// Tell the cells that differ too; those tagged pii are masked.
+    #[arg(long)]
+    pub(crate) values: bool,
+    /// Show pii as it is.
+    #[arg(long)]
+    pub(crate) reveal: bool,
+    /// Make the plan that mends what is mismatched or missing. It is shown and run like every plan.
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// Which part of a project.

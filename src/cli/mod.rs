@@ -11,6 +11,7 @@ mod runs;
 mod screen;
 mod suggest;
 mod tools;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -58,7 +59,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Migrate { which, plan, confirm, detach } => {
             runs::migrate(&common, &which, plan.as_deref(), confirm.as_deref(), detach, out)
         }
-        Command::Verify { id } => runs::verify(&common, id.as_deref(), out),
+        Command::Verify(arguments) => verify::verify(&common, &arguments, out),
         Command::Rejects { action } => rejects::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
         Command::Cancel { run } => runs::cancel(&common, &run, out),

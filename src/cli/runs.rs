@@ -8,13 +8,12 @@ use crm_core::workspace::Workspace;
 use crm_core::{Error, Kind, Result};
 use serde_json::json;
 
-use super::DIFFERENCES;
 use super::args::{Common, Which};
 use super::output::{Output, group};
 use super::project::print_plan;
 
 /// A plan by file or id. A file is only the key: what is run are the stored operations with that id.
-fn load_plan(workspace: &Workspace, text: &str) -> Result<Plan> {
+pub(crate) fn load_plan(workspace: &Workspace, text: &str) -> Result<Plan> {
     let path = std::path::Path::new(text);
     if !path.exists() {
         return workspace.load_plan(text);
@@ -173,42 +172,6 @@ pub(crate) fn newest_or(workspace: &Workspace, id: Option<&str>) -> Result<Strin
                 .advise("name a plan, or run one: crm-console plan --out plan.json")
         }),
     }
-}
-
-/// `verify`.
-pub(crate) fn verify(common: &Common, id: Option<&str>, out: &mut Output) -> Result<u8> {
-    let workspace = super::open(common)?;
-    let id = newest_or(&workspace, id)?;
-    let plan = match workspace.run(&id) {
-        Ok(run) => workspace.load_plan(&run.plan)?,
-        Err(_) => load_plan(&workspace, &id)?,
-    };
-    let monitor = out.monitor()?;
-    let results = workspace.verify(&plan, &monitor)?;
-    monitor.done();
-    let tallies: Vec<_> = results.iter().filter_map(|result| result.tally).collect();
-    let score = score::Consistency::of(&tallies);
-    if out.is_json() {
-        out.json(&json!({"plan": plan.id, "consistency": score.mean, "sources": score.sources,
-            "micro": score.micro, "results": results}))?;
-    } else {
-        for result in &results {
-            if let Some(tally) = result.tally {
-                out.line(format!(
-                    "{}: {}  {} equal, {} different, {} missing, {} extra",
-                    result.mapping,
-                    score::percent(tally.ratio()),
-                    group(tally.equal),
-                    group(tally.different),
-                    group(tally.missing),
-                    group(tally.extra)
-                ))?;
-            }
-        }
-        out.line(format!("consistency {}", score.text()))?;
-    }
-    let equal = tallies.iter().all(|tally| tally.equal == tally.union());
-    Ok(if equal { 0 } else { DIFFERENCES })
 }
 
 /// `runs`.

@@ -7,3 +7,4 @@ mod journey;
 mod sqlite_target;
 mod suggest;
 mod textbook;
+mod verify;

@@ -147,6 +147,14 @@ impl Memory {
         true
     }
 
+    /// Another program's delete of the row at this ordinal, past all faults. False if there is no such row.
+    pub fn remove(&self, object: &str, ordinal: usize) -> bool {
+        let mut state = self.lock();
+        let Some(table) = state.tables.get_mut(object) else { return false };
+        let place = table.rows.keys().nth(ordinal).copied();
+        place.is_some_and(|place| table.rows.remove(&place).is_some())
+    }
+
     fn table(&self, object: &str) -> Result<Table> {
         self.up()?.tables.get(object).cloned().ok_or_else(|| Error::platform(format!("no object {object} in memory")))
     }

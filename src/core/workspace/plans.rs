@@ -65,6 +65,8 @@ pub(crate) struct PlanRequest {
     pub(crate) rows: HashMap<String, Vec<u32>>,
     /// By what the rows were chosen, in words.
     pub(crate) by: String,
+    /// Source snapshots to plan from, by mapping, whatever the source holds now. Paths as in plans.
+    pub(crate) sources: HashMap<String, PathBuf>,
     /// Rows of a batch. The plan does not depend on it.
     pub(crate) batch_rows: usize,
 }
@@ -77,6 +79,7 @@ impl Default for PlanRequest {
             limit: None,
             rows: HashMap::new(),
             by: String::new(),
+            sources: HashMap::new(),
             batch_rows: crate::table::snapshot::ROW_GROUP,
         }
     }
@@ -105,8 +108,9 @@ impl Workspace {
         for (at, mapping) in chosen.iter().enumerate() {
             monitor.check()?;
             let later: Vec<String> = chosen[at + 1..].iter().map(|other| other.name.clone()).collect();
-            let prepared =
-                self.prepare(mapping, monitor).map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
+            let prepared = self
+                .prepare(mapping, request.sources.get(&mapping.name).map(PathBuf::as_path), monitor)
+                .map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
             let names_it = |field: &Field| field.link.as_ref() == Some(&mapping.name);
             let linked = chosen.iter().any(|other| other.fields.iter().any(names_it));
             let rows = match request.rows.get(&mapping.name) {
@@ -228,18 +232,18 @@ impl Workspace {
         Ok(chosen)
     }
 
-    /// Opens both sides of a mapping, reads them, compiles it.
-    pub(super) fn prepare(&self, mapping: &Mapping, monitor: &dyn Monitor) -> Result<Prepared> {
+    /// Opens both sides of a mapping, reads them, compiles it. `kept`: the source snapshot, if it is there already.
+    fn prepare(&self, mapping: &Mapping, kept: Option<&Path>, monitor: &dyn Monitor) -> Result<Prepared> {
         let from = self.connector(&mapping.from.platform)?;
         let to = self.connector(&mapping.to.platform)?;
         refuse_own_source(mapping, from.as_ref(), to.as_ref())?;
-        let source = self.snapshot(
-            &mapping.from.platform,
-            &mapping.from.source,
-            &mapping.from.label,
-            Freshness::Cached,
-            monitor,
-        )?;
+        let source = match kept {
+            Some(kept) => Snapshot::open(&self.project().root.join(kept))?,
+            None => {
+                let from = &mapping.from;
+                self.snapshot(&from.platform, &from.source, &from.label, Freshness::Cached, monitor)?
+            }
+        };
         let object = Source::Object(mapping.to.object.clone());
         let target = if to.version(&mapping.to.object)?.exists {
             let label = mapping.to.to_string();

@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::journal::StateDir;
 use crate::map::{CellStep, Failure, Fate, Outcome, Pipeline, StepCount};
 use crate::monitor::{Monitor, Progress};
-use crate::plan::MappingPlan;
 use crate::plan::ops::{CHANGED, OP, PENDING, Store, operation, ops_path, read_index_list};
 use crate::plan::shape::text_columns;
+use crate::plan::{MappingPlan, Selection};
 use crate::plan::{Operation, store};
 use crate::project::Mapping;
 use crate::resolve::show_key;
@@ -215,6 +215,8 @@ impl Workspace {
                 part.mapping == mapping.name
                     && part.pipeline_hash == pipeline.hash()
                     && snapshot.dir().ends_with(&part.source_snapshot)
+                    // Its operations are found by the ordinals of their rows.
+                    && !matches!(part.selection, Selection::Chosen { .. })
                     && plan.env == self.project().env
             };
             let part = plan.mappings.iter().find(|part| same(part))?.clone();

@@ -11,7 +11,7 @@ use crate::migrate::verify::{self, Verified, Verify};
 use crate::migrate::{Failure, RecordState};
 use crate::monitor::Monitor;
 use crate::plan::shape::Shape;
-use crate::plan::{MappingPlan, Plan};
+use crate::plan::{MappingPlan, Plan, Selection};
 use crate::platform::Source;
 use crate::table::Snapshot;
 
@@ -128,7 +128,7 @@ impl Workspace {
             dir: job.dir,
             target: target.as_ref(),
             crosswalk: job.crosswalk,
-            partial: false,
+            partial: matches!(part.selection, Selection::Chosen { .. }),
             unwritten: job.unwritten,
             values,
             monitor,

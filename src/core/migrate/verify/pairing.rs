@@ -9,10 +9,10 @@ use super::gone::{Gone, undead};
 use super::{Failure, FailureCell, KEPT_FAILURES, RecordState, Verified, Verify};
 use crate::error::Result;
 use crate::monitor::Progress;
+use crate::plan::Operation;
 use crate::plan::facts::{CrosswalkFacts, TargetFacts};
 use crate::plan::ops::{OPS_BATCH, Store, ops_path};
 use crate::plan::target_rows::{kept_path, read_kept};
-use crate::plan::Operation;
 use crate::project::WriteRule;
 use crate::resolve::keys::{KeyHash, key_hash, show_key};
 
@@ -103,6 +103,8 @@ impl<'a> Pairing<'a> {
         let mut doubtful: Vec<(usize, Vec<u32>)> = Vec::new();
         for (row, expected) in batch.rows.iter().enumerate() {
             match expected.operation {
+                // Marked or not, a target row without key and identity is nobody's record: null keys are never equal.
+                Operation::Mark if expected.identity.is_none() && batch.finals[row].is_none() => {}
                 Operation::Insert | Operation::Update | Operation::Unchanged | Operation::Mark => {
                     let found = self.find(batch, row);
                     match self.equal(&found.rows, batch.hashes[row], batch.waits(row)) {

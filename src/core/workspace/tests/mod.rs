@@ -4,4 +4,5 @@ pub(crate) mod bench;
 mod plans;
 mod proof;
 mod properties;
+mod repairing;
 mod verifying;

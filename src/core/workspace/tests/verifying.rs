@@ -51,14 +51,8 @@ fn each_record_has_a_state_and_tells_only_the_columns_that_differ() {
     table(bench.new.clone(), "people", "id,name,city\n1,a,x\n3,c,elsewhere\n7,q,q");
     let request = VerifyRequest { values: 1, ..VerifyRequest::default() };
     let proof = bench.open().prove(&plan, request, &Silent).unwrap().remove(0);
-    let wanted = States {
-        validated: 1,
-        mismatched: 1,
-        missing_target: 1,
-        missing_source: 1,
-        suspended: 1,
-        ..States::default()
-    };
+    let wanted =
+        States { validated: 1, mismatched: 1, missing_target: 1, missing_source: 1, suspended: 1, ..States::default() };
     assert_eq!(proof.result.states, Some(wanted));
     let find = |state| proof.failures.iter().find(|failure| failure.state == state).unwrap();
     assert_eq!(find(RecordState::MissingTarget).key, "2");
@@ -79,7 +73,8 @@ fn each_record_has_a_state_and_tells_only_the_columns_that_differ() {
 
 #[test]
 fn cells_are_told_where_they_are_asked_for() {
-    let mapping = "from = \"old:people\"\nto = \"new:people\"\nkey = [\"id\"]\n[fields]\nid = \"ID\"\nname = \"NAME\"\n";
+    let mapping =
+        "from = \"old:people\"\nto = \"new:people\"\nkey = [\"id\"]\n[fields]\nid = \"ID\"\nname = \"NAME\"\n";
     let bench = Bench::new(&[("people", mapping)])
         .old("people", "ID,NAME\n1,a\n2,b")
         .new_side("people", "id,name\n1,wrong\n2,-");
@@ -168,7 +163,9 @@ proptest! {
             }
         }
         // The city is not mapped: of no interest.
-        expected.iter_mut().for_each(|row| row[2] = Some("x"));
+        for row in &mut expected {
+            row[2] = Some("x");
+        }
         table(bench.new.clone(), "people", &text("id,name,city", &damaged));
         let proof = workspace.prove(&plan, VerifyRequest::default(), &Silent).unwrap().remove(0);
         let tally = proof.result.tally.unwrap();
