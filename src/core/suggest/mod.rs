@@ -18,6 +18,8 @@ use self::score::Field;
 
 /// Pairs below it are not suggested at all.
 pub const THRESHOLD: f64 = 0.3;
+/// Share of the best score of a source below which another pair of it is not chosen.
+const NEAR: f64 = 0.7;
 /// A source that fills another field is a weak candidate here: its score is taken down to this share.
 const TAKEN: f64 = 0.5;
 
@@ -60,8 +62,10 @@ pub struct Suggestion {
 
 /// Suggests sources for targets, best first; nothing below [`THRESHOLD`].
 pub fn suggest(source: &[FieldInfo], target: &[FieldInfo]) -> Vec<Suggestion> {
-    let sources: Vec<Field> = source.iter().map(Field::new).collect();
-    let targets: Vec<Field> = target.iter().map(Field::new).collect();
+    let mut sources: Vec<Field> = source.iter().map(Field::new).collect();
+    let mut targets: Vec<Field> = target.iter().map(Field::new).collect();
+    score::find_duties(&mut sources);
+    score::find_duties(&mut targets);
     let mut scores = vec![vec![0.0; sources.len()]; targets.len()];
     let mut candidates: Vec<Vec<(usize, f64, Vec<String>)>> = vec![Vec::new(); targets.len()];
     for (row, to) in targets.iter().enumerate() {
@@ -73,6 +77,7 @@ pub fn suggest(source: &[FieldInfo], target: &[FieldInfo]) -> Vec<Suggestion> {
             }
         }
     }
+    stay_near_the_best(&mut scores);
     let chosen = assign::assign(&scores);
     let taken: std::collections::HashSet<usize> = chosen.iter().flatten().copied().collect();
     let mut found = Vec::new();
@@ -114,6 +119,17 @@ pub(crate) fn id_likeness(name: &str) -> u8 {
         [.., "id" | "uuid" | "guid" | "key"] => 3,
         [.., "no" | "nr" | "num" | "number" | "code" | "sku"] => 2,
         _ => 0,
+    }
+}
+
+/// Takes pairs out of the running that are far from the best of their source: a field whose place is taken is better left
+/// open than put where it does not belong.
+fn stay_near_the_best(scores: &mut [Vec<f64>]) {
+    for column in 0..scores.first().map_or(0, Vec::len) {
+        let best = scores.iter().map(|row| row[column]).fold(0.0, f64::max);
+        for row in scores.iter_mut().filter(|row| row[column] < NEAR * best) {
+            row[column] = 0.0;
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::FieldInfo;
-use super::names::{self, Part};
+use super::names::{self, Part, Role};
 use super::values::{self, Meaning};
 
 /// Most hashes kept of a column's values: the smallest ones, so that two columns keep the same where they share values.
@@ -18,6 +18,14 @@ pub(super) struct Field {
     plain: String,
     /// Parts of the name and, if there is one, of the label.
     views: Vec<Vec<Part>>,
+    /// See [`names::own_id`].
+    pub(super) id: Option<usize>,
+    /// See [`names::own_name`].
+    pub(super) title: Option<usize>,
+    /// It identifies the records of its side.
+    pub(super) is_own_id: bool,
+    /// It is how the records of its side are called.
+    pub(super) is_own_name: bool,
     /// Class of the declared type.
     class: Class,
     /// What the values look like.
@@ -53,6 +61,10 @@ impl Field {
             .collect();
         Self {
             plain: info.name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect(),
+            id: names::own_id(&info.name),
+            title: names::own_name(&info.name),
+            is_own_id: false,
+            is_own_name: false,
             views,
             class: class(info.kind.as_deref().unwrap_or_default()),
             meaning: values::meaning(&info.samples),
@@ -63,6 +75,11 @@ impl Field {
     /// Its name speaks of this meaning of the vocabulary.
     pub(super) fn is_about(&self, meaning: &str) -> bool {
         self.views.iter().flatten().any(|part| part.meaning && part.text == meaning)
+    }
+
+    /// Its name speaks of this meaning and of nothing else.
+    fn is_only(&self, meaning: &str) -> bool {
+        self.views.iter().any(|view| view.len() == 1 && view[0].text == meaning)
     }
 
     /// Its name or type says that it holds a date.
@@ -88,6 +105,23 @@ fn class(kind: &str) -> Class {
     }
 }
 
+/// Finds among the fields of a side the one that identifies its records and the one by which they are called.
+pub(super) fn find_duties(fields: &mut [Field]) {
+    let first = |duty: fn(&Field) -> Option<usize>, fields: &[Field]| {
+        let known = fields.iter().enumerate().filter_map(|(at, field)| Some((duty(field)?, at)));
+        known.min().map(|(_, at)| at)
+    };
+    let (id, title) = (first(|field| field.id, fields), first(|field| field.title, fields));
+    if let Some(at) = id {
+        fields[at].is_own_id = true;
+    }
+    // People are called by first and last name.
+    let people = fields.iter().any(|field| field.is_about("last_name"));
+    if let Some(at) = title.filter(|_| !people) {
+        fields[at].is_own_name = true;
+    }
+}
+
 /// Score from 0 to 1 with the reasons in words, strongest first.
 pub(super) fn score(source: &Field, target: &Field) -> (f64, Vec<String>) {
     let mut reasons = Vec::new();
@@ -101,6 +135,8 @@ pub(super) fn score(source: &Field, target: &Field) -> (f64, Vec<String>) {
         } else if score > 0.0 {
             reasons.push("names look alike".to_owned());
         }
+        let (score, reason) = by_duty(source, target, score);
+        reasons.extend(reason.map(str::to_owned));
         score
     };
     if score > 0.0 && source.class != Class::Any && target.class != Class::Any {
@@ -113,6 +149,25 @@ pub(super) fn score(source: &Field, target: &Field) -> (f64, Vec<String>) {
     }
     by_values(source, target, &mut score, &mut reasons);
     (score.clamp(0.0, 0.99), reasons)
+}
+
+/// What it adds that both identify the record, or are how it is called; and takes away that only one does.
+fn by_duty(source: &Field, target: &Field, score: f64) -> (f64, Option<&'static str>) {
+    if source.is_own_id && target.is_own_id {
+        return (score.max(0.9), Some("both identify the record"));
+    }
+    if source.is_own_name && target.is_own_name {
+        return (score.max(0.85), Some("both are how the record is called"));
+    }
+    let firm = |one: &Field, other: &Field| one.is_own_name && one.title == Some(0) && other.is_only("company_name");
+    if firm(source, target) || firm(target, source) {
+        return (score.max(0.8), Some("a name of a company"));
+    }
+    let bare = |field: &Field| field.id == Some(0);
+    if (source.is_own_id && bare(source)) || (target.is_own_id && bare(target)) {
+        return (score * 0.5, None);
+    }
+    (score, None)
 }
 
 /// What the values add or take away.
@@ -200,7 +255,7 @@ fn compare(one: &[Part], two: &[Part]) -> (f64, Vec<String>) {
             }
         }
     }
-    let share = common / total;
+    let share = (common + role_credit(one, two)) / total;
     // Two names that share nothing but a qualifier (billing, contact) are two things of one family.
     let score = if telling {
         0.96 * share.powf(1.15)
@@ -209,7 +264,33 @@ fn compare(one: &[Part], two: &[Part]) -> (f64, Vec<String>) {
     } else {
         0.45 * share
     };
-    (score, shared)
+    (score * role_fit(one, two), shared)
+}
+
+/// The role that a name speaks of, if it is one.
+fn role(parts: &[Part]) -> Option<(Role, f64, &str)> {
+    let mut roles = parts.iter().filter_map(|part| Some((part.role?, part.weight, part.text.as_str())));
+    let first = roles.next()?;
+    roles.all(|other| other.0 == first.0).then_some(first)
+}
+
+/// Weight that counts as shared because the roles are the same in other words (`home`, `other`), or because a name
+/// without a role means the first.
+fn role_credit(one: &[Part], two: &[Part]) -> f64 {
+    match (role(one), role(two)) {
+        (Some(a), Some(b)) if a.0 == b.0 && a.2 != b.2 => 0.8 * (a.1 + b.1),
+        (Some((Role::First, weight, _)), None) | (None, Some((Role::First, weight, _))) => 0.8 * weight,
+        _ => 0.0,
+    }
+}
+
+/// What is left of a score where one name speaks of the first and the other of the second.
+fn role_fit(one: &[Part], two: &[Part]) -> f64 {
+    match (role(one).map(|role| role.0), role(two).map(|role| role.0)) {
+        (Some(a), Some(b)) if a != b => 0.35,
+        (Some(Role::Second), None) | (None, Some(Role::Second)) => 0.75,
+        _ => 1.0,
+    }
 }
 
 /// 1 for the same, less for spellings that are near, 0 for others.
@@ -218,7 +299,7 @@ fn alike(one: &Part, two: &Part) -> f64 {
         return 1.0;
     }
     if one.meaning && two.meaning {
-        return 0.0;
+        return names::nearness(&one.text, &two.text);
     }
     let (short, long) = if one.text.len() <= two.text.len() { (&one.text, &two.text) } else { (&two.text, &one.text) };
     if short.len() < 4 || short.chars().any(char::is_numeric) {

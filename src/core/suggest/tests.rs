@@ -102,3 +102,61 @@ fn the_order_of_the_source_does_not_matter_and_nothing_gives_nothing() {
     assert!(suggest(&[], &target).is_empty());
     assert!(suggest(&source, &[]).is_empty());
 }
+
+fn assigned(source: &[&str], target: &[&str]) -> Vec<(String, String)> {
+    let found = suggest(&named(source), &named(target));
+    let mut pairs: Vec<_> = found.into_iter().filter(|item| item.rank == 1).map(|item| (item.from, item.to)).collect();
+    pairs.sort();
+    pairs
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut pairs: Vec<_> = list.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+    pairs.sort();
+    pairs
+}
+
+#[test]
+fn first_and_second_address_keep_apart_whatever_they_are_called() {
+    let found = assigned(
+        &["Home City", "Home Zip", "Business City", "Business Zip"],
+        &["primary_address_city", "alt_address_city", "alt_address_postalcode", "primary_address_postalcode"],
+    );
+    let expected = [
+        ("Home City", "alt_address_city"),
+        ("Home Zip", "alt_address_postalcode"),
+        ("Business City", "primary_address_city"),
+        ("Business Zip", "primary_address_postalcode"),
+    ];
+    assert_eq!(found, pairs(&expected));
+    // A city alone is that of the first address, and is rather left open than taken for the other.
+    assert_eq!(assigned(&["City"], &["BillingCity", "ShippingCity"]), pairs(&[("City", "BillingCity")]));
+    let taken = assigned(&["City", "Billing City"], &["BillingCity", "ShippingCity"]);
+    assert_eq!(taken, pairs(&[("Billing City", "BillingCity")]));
+}
+
+#[test]
+fn ids_and_names_of_the_records_themselves_find_each_other() {
+    let found =
+        assigned(&["id", "owner_id", "title"], &["opportunityid", "accountid", "_ownerid_value", "name", "masterid"]);
+    assert_eq!(found, pairs(&[("id", "opportunityid"), ("owner_id", "_ownerid_value"), ("title", "name")]));
+    // People are called by first and last name: the company is another thing.
+    let found = assigned(&["Company", "Surname"], &["name", "last_name", "account_name"]);
+    assert_eq!(found, pairs(&[("Company", "account_name"), ("Surname", "last_name")]));
+    assert_eq!(assigned(&["Account Name"], &["name", "phone"]), pairs(&[("Account Name", "name")]));
+}
+
+#[test]
+fn names_without_borders_are_cut_where_words_end() {
+    let found = assigned(
+        &["Created Time", "update_time", "Start DateTime", "All_day"],
+        &["createdon", "modifiedon", "scheduledstart", "scheduledend", "isalldayevent"],
+    );
+    let expected = [
+        ("Created Time", "createdon"),
+        ("update_time", "modifiedon"),
+        ("Start DateTime", "scheduledstart"),
+        ("All_day", "isalldayevent"),
+    ];
+    assert_eq!(found, pairs(&expected));
+}
