@@ -45,6 +45,7 @@ pub(crate) fn record(id: &str) -> RunRecord {
             moved: 0,
             tally: Some(Tally { equal: 8, missing: 2, ..Tally::default() }),
             millis: 4_000,
+            ..MappingResult::default()
         }],
         consistency: Some(0.8),
         failure: None,
