@@ -17,7 +17,7 @@ pub(crate) fn run(common: &Common, run: &str) -> Result<u8> {
     let record = super::open(common)?.execute_run(run, &cancel)?;
     Ok(match record.state {
         RunState::Done => 0,
-        RunState::Cancelled => crm_core::Kind::Stopped.exit_code(),
+        RunState::Cancelled | RunState::Stopped => crm_core::Kind::Stopped.exit_code(),
         _ => crm_core::Kind::Data.exit_code(),
     })
 }

@@ -87,7 +87,7 @@ pub(crate) fn migrate(
 fn exit_code(record: &RunRecord) -> u8 {
     match record.state {
         RunState::Done => 0,
-        RunState::Cancelled => Kind::Stopped.exit_code(),
+        RunState::Cancelled | RunState::Stopped => Kind::Stopped.exit_code(),
         _ => record.failure.unwrap_or(Kind::Platform).exit_code(),
     }
 }

@@ -5,31 +5,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use serde::Serialize;
 
-use super::{RunRecord, RunState, now, who};
+use super::command::ORDERS;
+use super::{Command, RunRecord, RunState, now, who};
 use crate::error::{Error, Result};
 use crate::monitor::Progress;
 
 /// How long a statement waits for another process.
 const BUSY: Duration = Duration::from_secs(10);
-
-/// What a running engine can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Command {
-    /// End before anything more is published.
-    Cancel,
-}
-
-impl Command {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-        }
-    }
-}
 
 /// An open `control.db`.
 pub struct Control {
@@ -70,7 +55,8 @@ impl Control {
     fn write(&self, record: &RunRecord, verb: &str) -> Result<()> {
         let sql = format!(
             "{verb} INTO runs (id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results,
-             consistency, note, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+             consistency, note, failure, attempt)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
         );
         self.connection.prepare_cached(&sql)?.execute(params![
             record.id,
@@ -89,6 +75,7 @@ impl Control {
             record.consistency,
             record.note,
             record.failure.as_ref().map(word).transpose()?,
+            record.attempt,
         ])?;
         Ok(())
     }
@@ -128,24 +115,59 @@ impl Control {
         open.reverse();
         Ok(open)
     }
-    /// Tells a run something.
-    pub fn send(&self, run: &str, command: Command) -> Result<()> {
+    /// Sets the state alone, of a run that is not ended.
+    pub fn set_state(&self, id: &str, state: RunState) -> Result<()> {
         self.connection.execute(
-            "INSERT INTO commands (run, command, at, who) VALUES (?1, ?2, ?3, ?4)",
-            params![run, command.word(), now(), who()],
+            "UPDATE runs SET state = ?2 WHERE id = ?1 AND state NOT IN ('done', 'failed', 'cancelled', 'stopped', 'crashed')",
+            params![id, word(&state)?],
         )?;
         Ok(())
     }
-    /// A run was told this.
-    pub fn was_told(&self, run: &str, command: Command) -> Result<bool> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM commands WHERE run = ?1 AND command = ?2)")?;
-        Ok(statement.query_row([run, command.word()], |row| row.get(0))?)
+    /// Begins the next attempt of a run that is as `known`; orders to the one before are forgotten, settings stay. False:
+    /// it is not so any more, somebody else was quicker.
+    pub fn next_attempt(&self, known: &RunRecord, pid: u32) -> Result<bool> {
+        let transaction = rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let begun = transaction.execute(
+            "UPDATE runs SET state = ?4, attempt = attempt + 1, pid = ?5, ended = NULL, note = NULL, failure = NULL
+             WHERE id = ?1 AND state = ?2 AND attempt = ?3",
+            params![known.id, word(&known.state)?, known.attempt, word(&RunState::Starting)?, pid],
+        )?;
+        transaction.execute(&format!("DELETE FROM commands WHERE run = ?1 AND command IN {ORDERS}"), [&known.id])?;
+        if begun == 1 {
+            transaction.commit()?;
+        }
+        Ok(begun == 1)
+    }
+    /// Tells a run something.
+    pub fn send(&self, run: &str, command: Command) -> Result<()> {
+        self.connection.execute(
+            "INSERT INTO commands (run, command, value, at, who) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![run, command.word(), command.value(), now(), who()],
+        )?;
+        Ok(())
+    }
+    /// What a run was told after the command `after` (0: from the first on), oldest first, and the number of the last.
+    pub fn told(&self, run: &str, after: i64) -> Result<(Vec<Command>, i64)> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, command, value FROM commands WHERE run = ?1 AND id > ?2 ORDER BY id")?;
+        let mut rows = statement.query(params![run, after])?;
+        let (mut told, mut last) = (Vec::new(), after);
+        while let Some(row) = rows.next()? {
+            last = row.get(0)?;
+            told.extend(Command::of(&row.get::<_, String>(1)?, row.get(2)?));
+        }
+        Ok((told, last))
     }
 }
 
 const SELECT: &str = "SELECT id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results, \
-                      consistency, note, failure FROM runs";
+                      consistency, note, failure, attempt, \
+   (SELECT command FROM commands WHERE run = runs.id AND command IN ('cancel', 'stop', 'pause', 'resume') \
+    ORDER BY commands.id DESC LIMIT 1), \
+   (SELECT value FROM commands WHERE run = runs.id AND command = 'throttle' ORDER BY commands.id DESC LIMIT 1), \
+   (SELECT value FROM commands WHERE run = runs.id AND command = 'workers' ORDER BY commands.id DESC LIMIT 1) \
+   FROM runs";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Result<RunRecord>> {
     let (state, results): (String, String) = (row.get(3)?, row.get(12)?);
@@ -169,6 +191,10 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Result<RunRecord>> {
         consistency: row.get(13)?,
         note: row.get(14)?,
         failure: None,
+        attempt: row.get(16)?,
+        asked: row.get::<_, Option<String>>(17)?.and_then(|word| Command::of(&word, None)),
+        limit: row.get::<_, Option<i64>>(18)?.map(i64::unsigned_abs),
+        workers: row.get(19)?,
     };
     Ok((|| {
         let results = serde_json::from_str(&results).map_err(|_| damaged("results"))?;
@@ -207,7 +233,7 @@ pub(super) fn open_store(path: &Path, migrations: &[&str]) -> Result<Connection>
         Ok(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?.unsigned_abs() as usize)
     };
     if seen(&connection)? != migrations.len() {
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = seen(&transaction)?;
         if done > migrations.len() {
             return Err(Error::usage(format!("{} was written by a newer version of crm-console", path.display()))
@@ -223,7 +249,7 @@ pub(super) fn open_store(path: &Path, migrations: &[&str]) -> Result<Connection>
 }
 
 /// Each is applied once, in order; a shipped one never changes.
-pub(super) const MIGRATIONS: [&str; 2] = ["
+pub(super) const MIGRATIONS: [&str; 3] = ["
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
   plan TEXT NOT NULL,
@@ -260,6 +286,9 @@ CREATE TABLE audit_log (
 );
 CREATE TRIGGER audit_log_fixed BEFORE UPDATE ON audit_log BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 CREATE TRIGGER audit_log_kept BEFORE DELETE ON audit_log BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+", "
+ALTER TABLE runs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE commands ADD COLUMN value INTEGER;
 "];
 
 #[cfg(test)]
@@ -285,6 +314,10 @@ mod tests {
             consistency: None,
             note: None,
             failure: None,
+            attempt: 1,
+            asked: None,
+            limit: None,
+            workers: None,
         }
     }
 
@@ -317,15 +350,43 @@ mod tests {
     fn commands_reach_their_run_and_the_audit_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let control = Control::open(&dir.path().join("control.db")).unwrap();
-        assert!(!control.was_told("a", Command::Cancel).unwrap());
-        control.send("a", Command::Cancel).unwrap();
-        assert!(control.was_told("a", Command::Cancel).unwrap());
-        assert!(!control.was_told("b", Command::Cancel).unwrap());
+        control.add_run(&record("a", "2026-11-23T09:00:00Z")).unwrap();
+        assert_eq!(control.told("a", 0).unwrap(), (vec![], 0));
+        for command in [Command::Throttle(Some(500)), Command::Pause, Command::Workers(3), Command::Cancel] {
+            control.send("a", command).unwrap();
+        }
+        let (told, last) = control.told("a", 0).unwrap();
+        assert_eq!(told, [Command::Throttle(Some(500)), Command::Pause, Command::Workers(3), Command::Cancel]);
+        assert_eq!(control.told("a", last).unwrap(), (vec![], last));
+        assert_eq!(control.told("b", 0).unwrap(), (vec![], 0));
+        let run = control.run("a").unwrap().unwrap();
+        assert_eq!((run.asked, run.limit, run.workers), (Some(Command::Cancel), Some(500), Some(3)));
         control.note("cancelled", Some("a")).unwrap();
         control.note("opened", None).unwrap();
         let audit = control.audit(10).unwrap();
         assert_eq!(audit.iter().map(|line| line.what.as_str()).collect::<Vec<_>>(), ["opened", "cancelled"]);
         assert_eq!(audit[1].run.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn an_attempt_is_begun_once_and_keeps_the_settings() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = Control::open(&dir.path().join("control.db")).unwrap();
+        let ended =
+            RunRecord { state: RunState::Stopped, note: Some("full".into()), ..record("a", "2026-11-23T09:00:00Z") };
+        control.add_run(&ended).unwrap();
+        control.send("a", Command::Throttle(Some(20))).unwrap();
+        control.send("a", Command::Stop).unwrap();
+        assert!(control.next_attempt(&ended, 8).unwrap());
+        assert!(!control.next_attempt(&ended, 9).unwrap(), "somebody else was quicker");
+        let run = control.run("a").unwrap().unwrap();
+        assert_eq!((run.state, run.attempt, run.pid, run.note), (RunState::Starting, 2, 8, None));
+        assert_eq!((run.asked, run.limit), (None, Some(20)));
+        control.set_state("a", RunState::Paused).unwrap();
+        assert_eq!(control.run("a").unwrap().unwrap().state, RunState::Paused);
+        control.put_run(&ended).unwrap();
+        control.set_state("a", RunState::Running).unwrap();
+        assert_eq!(control.run("a").unwrap().unwrap().state, RunState::Stopped, "what has ended stays so");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The state folder `.crm-console` (mode 0700): `control.db` (runs, progress, control, audit), `runs/ID/` (journal,
 //! rejects, pre-images), `plans/ID/`, `snapshots/`, `crosswalk/ENV.db`.
 mod audit;
+mod command;
 mod control;
 mod crosswalk;
 mod rejects;
@@ -9,7 +10,8 @@ mod state;
 mod who;
 
 pub use audit::{Audit, AuditFilter, AuditHead, Entry};
-pub use control::{Command, Control};
+pub use command::Command;
+pub use control::Control;
 pub use crosswalk::Crosswalk;
 pub use rejects::{RejectWriter, read_rejects, rejects_file, rejects_files};
 pub use run_log::{Event, RunLog};
@@ -36,12 +38,16 @@ pub enum RunState {
     Running,
     /// Reading the target back.
     Verifying,
+    /// Its engine waits until it is told to go on.
+    Paused,
     /// Ended well: published, balance closed.
     Done,
     /// Ended with an error; nothing more is written.
     Failed,
     /// Ended by the operator.
     Cancelled,
+    /// Ended between two batches (a signal, a full disk, a target that went away): resuming goes on from there.
+    Stopped,
     /// Its engine is gone without a word (killed, power cut); recovery says what the target holds.
     Crashed,
 }
@@ -55,13 +61,15 @@ impl RunState {
             Self::Verifying => "verifying",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Paused => "paused",
             Self::Cancelled => "cancelled",
+            Self::Stopped => "stopped",
             Self::Crashed => "crashed",
         }
     }
     /// No engine is at work any more.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Crashed)
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Stopped | Self::Crashed)
     }
 }
 
@@ -100,7 +108,10 @@ pub struct RunRecord {
     pub env: Option<String>,
     /// State.
     pub state: RunState,
-    /// RFC 3339 UTC.
+    /// Which attempt this is, counted from 1: resuming is another attempt of the same run.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
+    /// RFC 3339 UTC; of the first attempt.
     pub started: String,
     /// RFC 3339 UTC.
     pub ended: Option<String>,
@@ -120,6 +131,30 @@ pub struct RunRecord {
     pub note: Option<String>,
     /// Class of the error that ended it: decides the exit code. None unless failed or cancelled.
     pub failure: Option<Kind>,
+    /// The newest order to this attempt: an engine may not have come to it yet.
+    #[serde(default)]
+    pub asked: Option<Command>,
+    /// Rows a second that it may write at most.
+    #[serde(default)]
+    pub limit: Option<u64>,
+    /// Threads that prepare batches, where the operator set them.
+    #[serde(default)]
+    pub workers: Option<u32>,
+}
+
+const fn first_attempt() -> u32 {
+    1
+}
+
+impl RunRecord {
+    /// Another attempt can go on where this one ended: what failed was not the data nor the plan.
+    pub fn resumable(&self) -> bool {
+        match self.state {
+            RunState::Stopped | RunState::Crashed | RunState::Cancelled => true,
+            RunState::Failed => matches!(self.failure, Some(Kind::Platform | Kind::Busy | Kind::Stopped)),
+            _ => false,
+        }
+    }
 }
 
 /// A source row that could not be carried over, kept whole. One line of `NAME.rejects.ndjson`.

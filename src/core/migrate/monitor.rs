@@ -22,6 +22,8 @@ struct State {
     control: Control,
     written: Option<Instant>,
     asked: Option<Instant>,
+    /// Number of the last command that was heard.
+    last: i64,
     latest: Progress,
     /// Progress not written yet.
     dirty: bool,
@@ -35,6 +37,7 @@ impl RunMonitor {
             control,
             written: None,
             asked: None,
+            last: 0,
             latest: Progress::default(),
             dirty: false,
             rate: Rate::default(),
@@ -82,7 +85,10 @@ impl Monitor for RunMonitor {
         }
         state.asked = Some(now);
         // A command that cannot be read is asked for again at the next turn.
-        if state.control.was_told(&self.run, Command::Cancel).unwrap_or(false) {
+        let last = state.last;
+        let Ok((told, last)) = state.control.told(&self.run, last) else { return false };
+        state.last = last;
+        if told.iter().any(|command| matches!(command, Command::Cancel | Command::Stop)) {
             self.cancel.cancel();
         }
         self.cancel.is_cancelled()

@@ -72,6 +72,10 @@ impl Workspace {
             consistency: None,
             note: None,
             failure: None,
+            attempt: 1,
+            asked: None,
+            limit: None,
+            workers: None,
         };
         control.add_run(&record)?;
         let confirmed = Entry::new("confirmed and started").run(&record.id).plan(&plan.id);

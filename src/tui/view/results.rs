@@ -107,7 +107,7 @@ pub fn state_style(state: RunState, look: &Look) -> Style {
     match state {
         RunState::Done => look.theme.good(),
         RunState::Failed | RunState::Crashed => look.theme.bad(),
-        RunState::Cancelled => look.theme.warn(),
+        RunState::Cancelled | RunState::Stopped | RunState::Paused => look.theme.warn(),
         RunState::Starting | RunState::Running | RunState::Verifying => look.theme.changed(),
     }
 }

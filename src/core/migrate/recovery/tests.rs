@@ -19,5 +19,9 @@ pub(crate) fn record(id: &str) -> RunRecord {
         consistency: None,
         note: None,
         failure: None,
+        attempt: 1,
+        asked: None,
+        limit: None,
+        workers: None,
     }
 }

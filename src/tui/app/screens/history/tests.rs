@@ -50,6 +50,10 @@ pub(crate) fn record(id: &str) -> RunRecord {
         consistency: Some(0.8),
         failure: None,
         note: None,
+        attempt: 1,
+        asked: None,
+        limit: None,
+        workers: None,
     }
 }
 
