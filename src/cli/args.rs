@@ -188,6 +188,16 @@ pub(crate) enum Command {
     },
     /// Read the targets back and compare with what the plan expects. Exit code 1 when they differ.
     Verify(VerifyArgs),
+    /// The way of one record: source row, steps, match, write, verify, with times.
+    Trace {
+        /// The object as PLATFORM:OBJECT, or a mapping.
+        object: String,
+        /// Old key as lists show it (parts joined by ', '), or the new id.
+        key: String,
+        /// Show pii as it is.
+        #[arg(long)]
+        reveal: bool,
+    },
     /// Rows that could not be carried over.
     Rejects {
         #[command(subcommand)]

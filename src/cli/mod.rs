@@ -11,6 +11,7 @@ mod runs;
 mod screen;
 mod suggest;
 mod tools;
+mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
             runs::migrate(&common, &which, plan.as_deref(), confirm.as_deref(), detach, out)
         }
         Command::Verify(arguments) => verify::verify(&common, &arguments, out),
+        Command::Trace { object, key, reveal } => trace::trace(&common, &object, &key, reveal, out),
         Command::Rejects { action } => rejects::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
         Command::Cancel { run } => runs::cancel(&common, &run, out),

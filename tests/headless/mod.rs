@@ -7,4 +7,5 @@ mod journey;
 mod sqlite_target;
 mod suggest;
 mod textbook;
+mod trace;
 mod verify;

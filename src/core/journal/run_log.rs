@@ -96,6 +96,10 @@ impl RunLog {
     }
     /// The events of the run in `run_dir`, oldest first. A last line that was cut by a crash is left out.
     pub fn read(run_dir: &Path) -> Result<Vec<Event>> {
+        Ok(Self::read_timed(run_dir)?.into_iter().map(|(_, event)| event).collect())
+    }
+    /// [`RunLog::read`] with when each happened, RFC 3339 UTC.
+    pub fn read_timed(run_dir: &Path) -> Result<Vec<(String, Event)>> {
         let path = run_dir.join("journal.ndjson");
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -106,7 +110,7 @@ impl RunLog {
         for line in BufReader::new(file).lines() {
             let line = line.map_err(|error| Error::io("read the journal", &path, &error))?;
             if let Ok(line) = serde_json::from_str::<Line>(&line) {
-                events.push(line.event);
+                events.push((line.at, line.event));
             }
         }
         Ok(events)

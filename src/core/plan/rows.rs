@@ -3,7 +3,7 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, IdxCa, IdxSize};
 
-use super::ops::{CHANGED, KEPT, KEY, OP, OPS_BATCH, PENDING, REASON, SOURCE, Store, TARGET, code, ops_path};
+use super::ops::{CHANGED, IDENTITY, KEPT, KEY, OP, OPS_BATCH, PENDING, REASON, SOURCE, Store, TARGET, code, ops_path};
 use super::ops::{operation as operation_of, read_index_list};
 use super::{MappingPlan, Operation};
 use crate::error::{Error, Result};
@@ -75,6 +75,65 @@ pub(crate) fn rows(
         describe(plan, snapshots, &frame, &mut out)?;
     }
     Ok((out, total))
+}
+
+/// Rows of any operation whose old key or id in the target is one of these, at most `count`: each with its place among the
+/// operations.
+pub(crate) fn rows_of(
+    dir: &Path,
+    plan: &MappingPlan,
+    snapshots: &Snapshots,
+    names: &dyn Fn(&str) -> bool,
+    count: usize,
+) -> Result<Vec<PlanRow>> {
+    let store = Store::open(&ops_path(dir, &plan.mapping))?;
+    let narrow = [KEY, IDENTITY].map(str::to_owned);
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < store.rows() && out.len() < count {
+        let frame = store.slice(at, OPS_BATCH, Some(&narrow))?;
+        let (keys, ids) = (frame.column(KEY)?.str()?, frame.column(IDENTITY)?.str()?);
+        let hits: Vec<IdxSize> = keys
+            .iter()
+            .zip(ids.iter())
+            .enumerate()
+            .filter(|(_, (key, id))| key.is_some_and(names) || id.is_some_and(names))
+            .map(|(row, _)| row as IdxSize)
+            .take(count - out.len())
+            .collect();
+        if !hits.is_empty() {
+            let whole = store.slice(at, OPS_BATCH, None)?;
+            describe(plan, snapshots, &whole.take(&IdxCa::from_vec("rows".into(), hits))?, &mut out)?;
+        }
+        at += frame.height() as u64;
+    }
+    Ok(out)
+}
+
+/// The how manieth row handed to the writer a row is, counted from 1: changes go in target order, then inserts in source
+/// order. None for rows that are not written.
+pub(crate) fn written_as(dir: &Path, plan: &MappingPlan, row: &PlanRow) -> Result<Option<u64>> {
+    use Operation::{Delete, Insert, Mark, Update};
+    let Some(operation @ (Insert | Update | Delete | Mark)) = row.operation else { return Ok(None) };
+    let store = Store::open(&ops_path(dir, &plan.mapping))?;
+    let narrow = [OP, SOURCE, TARGET].map(str::to_owned);
+    let (mut before, mut at) = (0, 0);
+    while at < store.rows() {
+        let frame = store.slice(at, OPS_BATCH, Some(&narrow))?;
+        let number = |name: &str| -> Result<Vec<Option<u64>>> {
+            Ok(frame.column(name)?.u32()?.iter().map(|at| at.map(u64::from)).collect())
+        };
+        let (sources, targets) = (number(SOURCE)?, number(TARGET)?);
+        for (place, known) in frame.column(OP)?.u32()?.iter().enumerate() {
+            before += u64::from(match known.and_then(operation_of) {
+                Some(Insert) => operation == Insert && sources[place] <= row.source.map(|(source, _)| source),
+                Some(Update | Delete | Mark) => operation == Insert || targets[place] <= row.target,
+                _ => false,
+            });
+        }
+        at += frame.height() as u64;
+    }
+    Ok(Some(before))
 }
 
 fn describe(plan: &MappingPlan, snapshots: &Snapshots, frame: &DataFrame, out: &mut Vec<PlanRow>) -> Result<()> {

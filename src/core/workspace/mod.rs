@@ -15,6 +15,7 @@ mod previews;
 mod repair;
 mod runs;
 mod snapshots;
+mod trace;
 mod values;
 mod verifying;
 
@@ -23,6 +24,7 @@ pub use plans::{PlanCell, PlanRow};
 pub use previews::{Preview, PreviewRows};
 pub use repair::Repair;
 pub use snapshots::Freshness;
+pub use trace::{Trace, TracedField};
 pub use values::FieldValue;
 pub use verifying::{Proof, VerifyRequest};
 
