@@ -222,6 +222,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N:HASH")]
         expect: Option<String>,
     },
+    /// Remove every trace of a person from the console's own state and keep them out of later plans. Nothing on a platform
+    /// is touched. Shows what it would remove; exit code 6 without --confirm.
+    Erase {
+        /// Their key, behind the mapping, source or target object it is a key of; the object may be left out where only one
+        /// mapping knows the key.
+        #[arg(num_args = 1..=2, required = true, value_names = ["OBJECT", "KEY"])]
+        who: Vec<String>,
+        /// The key once more.
+        #[arg(long, value_name = "KEY")]
+        confirm: Option<String>,
+    },
     /// Check the installation, the project, its platforms and its state folder.
     Doctor,
     /// Print completions for a shell.

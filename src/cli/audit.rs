@@ -1,10 +1,11 @@
-//! `audit`.
+//! `audit`, `erase`.
+use crm_core::erase::Erasure;
 use crm_core::journal::{AuditFilter, AuditHead};
 use crm_core::table::text::sanitize;
 use crm_core::{Error, Result};
 
 use super::args::Common;
-use super::output::Output;
+use super::output::{Output, group};
 
 /// `audit`. The lines come first, so that what is there can be read even when the chain is broken.
 pub(crate) fn list(
@@ -42,4 +43,53 @@ pub(crate) fn list(
         })?;
     }
     Ok(0)
+}
+
+/// `erase`.
+pub(crate) fn erase(common: &Common, who: &[String], confirm: Option<&str>, out: &mut Output) -> Result<u8> {
+    let workspace = super::open(common)?;
+    let (object, key) = match who {
+        [object, key] => (Some(object.as_str()), key.as_str()),
+        [key] => (None, key.as_str()),
+        _ => return Err(Error::usage("erase takes a key, with the object it is a key of before it")),
+    };
+    let monitor = out.monitor()?;
+    let erasure = match confirm {
+        Some(confirm) => workspace.erase(object, key, confirm, &monitor),
+        None => workspace.look_for(object, key, &monitor),
+    };
+    monitor.done();
+    let erasure = erasure?;
+    if out.is_json() {
+        out.json(&erasure)?;
+    } else {
+        print_erasure(&erasure, out)?;
+    }
+    if erasure.done {
+        return Ok(0);
+    }
+    Err(Error::refused("nothing erased: not confirmed").advise("to do it, add --confirm and the key once more"))
+}
+
+fn print_erasure(erasure: &Erasure, out: &mut Output) -> Result<()> {
+    let verb = if erasure.done { "removed" } else { "would remove" };
+    out.line(sanitize(&format!("a record of {}", erasure.mappings.join(", "))))?;
+    for part in &erasure.removed {
+        out.line(format!("  {verb} from {}: {} in {} files", part.what, group(part.rows), group(part.files)))?;
+    }
+    if erasure.removed.is_empty() {
+        out.line(format!("  nothing {} in the state folder", if erasure.done { "more was" } else { "is" }))?;
+    }
+    for dir in &erasure.whole {
+        out.line(sanitize(&format!("  {verb} whole, the mappings cannot search it: {}", dir.display())))?;
+    }
+    if !erasure.plans.is_empty() {
+        out.line(format!("  plans that can no more be run or verified: {}", erasure.plans.join(", ")))?;
+    }
+    out.line("  on the platforms nothing is touched: erase the record in the old and in the new CRM yourself")?;
+    out.line("  exports and reports that were handed out are yours to erase, too")?;
+    if erasure.done {
+        out.line("  later plans count their rows as filtered, reason 'erased'")?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //! `error`, `table` → `platform`, `project` → `clean`, `map`, `resolve`, `diff` → `plan` → `migrate`, `score` → `workspace`.
 pub mod clean;
 pub mod diff;
+pub mod erase;
 pub mod error;
 pub mod journal;
 pub mod map;

@@ -1,6 +1,7 @@
 //! Commands without a screen, as scripts use them.
 mod audit;
 mod bad_input;
+mod erase;
 mod files;
 mod guards;
 mod journey;

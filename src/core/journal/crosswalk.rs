@@ -1,5 +1,6 @@
 //! The crosswalk: per target object, which new id an old key has. It is an index kept by the console: it can be made
 //! again from the runs, and a run applies its part after the target was published.
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use hashbrown::HashMap;
@@ -84,6 +85,36 @@ impl Crosswalk {
         }
         transaction.commit()?;
         Ok(written)
+    }
+    /// Counts the entries of a person: by old key or new id. If `write`, removes them so that the file's bytes hold nothing
+    /// of them either.
+    pub(crate) fn erase(
+        &mut self,
+        object: &str,
+        old_keys: &BTreeSet<String>,
+        new_ids: &BTreeSet<String>,
+        write: bool,
+    ) -> Result<u64> {
+        let pairs = || {
+            let keys = old_keys.iter().map(|key| ("old_key", key));
+            keys.chain(new_ids.iter().map(|id| ("new_id", id)))
+        };
+        let mut found = 0;
+        self.connection.pragma_update(None, "secure_delete", "ON")?;
+        let transaction = self.connection.transaction()?;
+        for (column, text) in pairs() {
+            let sql = format!("DELETE FROM crosswalk WHERE object = ?1 AND {column} = ?2");
+            found += transaction.execute(&sql, [object, text])? as u64;
+        }
+        if write {
+            transaction.commit()?;
+            // Also after an erasure that was interrupted right here: freed pages and the log still hold what went.
+            self.connection.execute_batch("VACUUM")?;
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        } else {
+            transaction.rollback()?;
+        }
+        Ok(found)
     }
     /// Forgets target rows that are gone, by their new ids, in one transaction.
     pub fn forget_many<'i>(&mut self, object: &str, new_ids: impl IntoIterator<Item = &'i str>) -> Result<()> {

@@ -4,6 +4,7 @@ mod audit;
 mod command;
 mod control;
 mod crosswalk;
+pub(crate) mod erased;
 mod rejects;
 mod run_log;
 mod state;

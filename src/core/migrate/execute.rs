@@ -126,6 +126,7 @@ impl Run<'_> {
                 .at(&plan.mapping)
                 .advise("plan again: what is run is what was shown")
         };
+        crate::plan::store::refuse_erased(&self.state.plan(&self.plan.id)).map_err(|error| error.at(&plan.mapping))?;
         let snapshot = Snapshot::open(&self.path(&plan.source_snapshot)).map_err(|_| refused("is gone or damaged"))?;
         if snapshot.meta().version != plan.source_version {
             return Err(refused("is another than the one planned from"));

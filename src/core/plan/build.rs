@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use polars::prelude::DataFrame;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::classify::{Classified, Context, LinkMode, State};
+use super::classify::{Classified, Context, Erased, LinkMode, State};
 use super::facts::{CrosswalkFacts, TargetFacts};
 use super::links::ParentIndex;
 use super::output::Output;
@@ -15,6 +15,7 @@ use super::target_rows::{TargetRows, kept_path};
 use super::{MappingPlan, Rows};
 use crate::error::Result;
 use crate::journal::Crosswalk;
+use crate::journal::erased::ErasedKeys;
 use crate::monitor::{Monitor, Progress};
 use crate::resolve::keys::KeyDuplicates;
 use crate::table::Snapshot;
@@ -44,10 +45,16 @@ pub(crate) struct Job<'a> {
     pub(crate) rows: &'a Rows,
     /// Most rows of a batch; [`ROW_GROUP`] at most.
     pub(crate) batch_rows: usize,
+    /// Keys of people who were erased.
+    pub(crate) erased: Option<&'a ErasedKeys>,
     pub(crate) monitor: &'a dyn Monitor,
 }
 
 impl Job<'_> {
+    /// Who was erased.
+    pub(crate) fn erased(&self) -> Erased<'_> {
+        Erased { rows: &self.source.meta().erased, keys: self.erased }
+    }
     /// The source's rows by batch, with the ordinal of the first.
     pub(crate) fn batches(&self) -> Result<impl Iterator<Item = Result<(u32, DataFrame)>>> {
         let limit = self.rows.end();
@@ -82,7 +89,8 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     let mut duplicates = KeyDuplicates::new(shape.mapping.duplicates);
     let own = probe(job, &facts, &known, &mut duplicates)?;
     let links = link_modes(job, own.as_ref());
-    let context = Context { shape, facts: &facts, known: &known, crosswalk: job.crosswalk, links };
+    let context =
+        Context { shape, facts: &facts, known: &known, crosswalk: job.crosswalk, links, erased: job.erased() };
     let mut state = State::new(duplicates, &facts);
     let mut out = Output::create(job)?;
 

@@ -13,6 +13,7 @@ use super::ops::OpRow;
 use super::shape::Shape;
 use crate::error::Result;
 use crate::journal::Crosswalk;
+use crate::journal::erased::ErasedKeys;
 use crate::map::{Fate, StepCount};
 use crate::plan::Operation;
 use crate::project::OnMiss;
@@ -126,13 +127,30 @@ pub(crate) struct Context<'a> {
     pub(crate) crosswalk: &'a Crosswalk,
     /// One per link of the shape.
     pub(crate) links: Vec<LinkMode<'a>>,
+    /// Who was erased.
+    pub(crate) erased: Erased<'a>,
+}
+
+/// Rows of people who were erased: blanked in the snapshot, or known by their key.
+#[derive(Clone, Copy)]
+pub(crate) struct Erased<'a> {
+    /// Ordinals, ascending.
+    pub(crate) rows: &'a [u64],
+    pub(crate) keys: Option<&'a ErasedKeys>,
+}
+
+impl Erased<'_> {
+    fn has(&self, ordinal: u32, key: Option<&str>) -> bool {
+        self.rows.binary_search(&u64::from(ordinal)).is_ok()
+            || key.is_some_and(|key| self.keys.is_some_and(|keys| keys.has(key)))
+    }
 }
 
 impl Context<'_> {
     /// Decides on the rows of a batch; `first` is the ordinal of its first row.
     pub(crate) fn classify(&self, state: &mut State, frame: DataFrame, first: u32) -> Result<Classified> {
         let shape = self.shape;
-        let outcome = shape.pipeline.apply(&frame)?;
+        let mut outcome = shape.pipeline.apply(&frame)?;
         add_steps(&mut state.steps, &outcome.counts);
         let mut cells = shape.cells(&outcome)?;
         let height = frame.height();
@@ -153,6 +171,10 @@ impl Context<'_> {
         for row in 0..height {
             let ordinal = first + row as u32;
             let mut op = OpRow { source: Some(ordinal), key: keys[row].take(), ..OpRow::default() };
+            let erased = self.erased.has(ordinal, op.key.as_deref());
+            if erased {
+                outcome.fates[row] = Fate::Filtered;
+            }
             let fate = outcome.fates[row];
             let found = wanted.find(shape, self.facts, self.known, row);
             for hit in found.hits.rows() {
@@ -163,7 +185,7 @@ impl Context<'_> {
             }
             let one = if let Hits::One(target) = found.hits { Some(target) } else { None };
             let decision = match fate {
-                Fate::Filtered => Decision::Leave(Operation::Filtered, None),
+                Fate::Filtered => Decision::Leave(Operation::Filtered, erased.then(|| "erased".into())),
                 Fate::Tombstone => {
                     state.tombstones.extend(one);
                     Decision::Leave(Operation::Filtered, Some("deleted in the source".into()))

@@ -69,6 +69,12 @@ impl TargetFacts {
                 total: Some(rows as u64),
             });
         }
+        // A blanked row is nobody's: a condition that NULL fulfils must not bring it into scope.
+        for row in &target.meta().erased {
+            if let Some(scope) = facts.scope.get_mut(*row as usize) {
+                *scope = false;
+            }
+        }
         Ok(facts)
     }
 

@@ -55,7 +55,7 @@ pub(crate) fn probe(
             None => LinkMode::Crosswalk,
         })
         .collect();
-    let context = Context { shape, facts, known, crosswalk: job.crosswalk, links };
+    let context = Context { shape, facts, known, crosswalk: job.crosswalk, links, erased: job.erased() };
     let mut state = State::new(std::mem::take(duplicates), facts);
     let mut image = ParentIndex::default();
     let mut naming: Vec<Naming> = Vec::new();

@@ -69,3 +69,22 @@ pub(crate) fn load(dir: &Path) -> Result<Plan> {
     }
     Ok(plan)
 }
+
+/// Stands in the folder of a plan that lost rows because a person was erased.
+const ERASED: &str = "erased";
+
+/// Marks a plan that lost rows because a person was erased: it is still there to look at, and no more to be run.
+pub(crate) fn mark_erased(dir: &Path) -> Result<()> {
+    let path = dir.join(ERASED);
+    std::fs::write(&path, crate::journal::now()).map_err(|error| Error::io("write", &path, &error))
+}
+
+/// Refuses a plan that lost rows because a person was erased.
+pub(crate) fn refuse_erased(dir: &Path) -> Result<()> {
+    if !dir.join(ERASED).exists() {
+        return Ok(());
+    }
+    let plan = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Err(Error::refused(format!("a person was erased from plan {plan} after it was made"))
+        .advise("plan again: the new plan leaves them out"))
+}

@@ -10,6 +10,7 @@ use crate::project::Project;
 
 mod audit;
 mod checks;
+mod erase;
 mod plans;
 mod previews;
 mod repair;

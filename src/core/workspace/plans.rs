@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use super::Freshness;
 use super::Workspace;
 use crate::error::{Error, Result};
+use crate::journal::erased::ErasedList;
 use crate::journal::{Reject, StateDir, now, read_rejects, rejects_files};
 use crate::monitor::Monitor;
 use crate::plan::links::ParentIndex;
@@ -102,6 +103,7 @@ impl Workspace {
             .tempdir_in(&plans)
             .map_err(|error| Error::io("create a folder in", &plans, &error))?;
         let crosswalk = state.crosswalk(self.project().env.as_deref())?;
+        let erased = ErasedList::open(&state)?;
         let mut parents: HashMap<String, ParentIndex> = HashMap::new();
         let mut grown: HashMap<ObjectRef, (u64, u64)> = HashMap::new();
         let mut out: Vec<MappingPlan> = Vec::with_capacity(chosen.len());
@@ -118,7 +120,9 @@ impl Workspace {
                 None if request.rows.is_empty() => Rows::first(request.limit),
                 None => Rows::chosen(&request.by, Vec::new()),
             };
+            let erased = erased.as_ref().and_then(|list| list.keys_of(&mapping.to.to_string()));
             let job = Job {
+                erased: erased.as_ref(),
                 shape: &prepared.shape,
                 source: &prepared.source,
                 target: prepared.target.as_ref(),

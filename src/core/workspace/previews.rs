@@ -95,7 +95,12 @@ impl Workspace {
         };
         let ordinals: Vec<u64> = ordinals;
         let frame = snapshot.gather(&ordinals, None)?;
-        let outcome = pipeline.apply(&frame)?;
+        let mut outcome = pipeline.apply(&frame)?;
+        // People who were erased are left out, whatever the row steps make of their empty rows.
+        let erased = &snapshot.meta().erased;
+        let gone = |row: usize| erased.binary_search(&ordinals[row]).is_ok();
+        (0..ordinals.len()).filter(|row| gone(*row)).for_each(|row| outcome.fates[row] = Fate::Filtered);
+        outcome.failures.retain(|failure| !gone(failure.row));
         let mut before = snapshot.rows(&ordinals)?;
         before.total = total;
         let mut cells = text_columns(&outcome.mapped, &names(&pipeline))?;

@@ -53,6 +53,7 @@ impl Workspace {
         }
         let state = self.state();
         let control = state.control()?;
+        crate::plan::store::refuse_erased(&state.plan(&plan.id))?;
         let id = new_run_folder(&state, &plan.id)?;
         let bytes = serde_json::to_vec_pretty(plan).map_err(|_| Error::platform("the plan cannot be written"))?;
         write_whole(&state.run(&id).join(PLAN), &bytes)?;

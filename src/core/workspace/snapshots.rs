@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Workspace;
 use crate::error::{Error, Result};
+use crate::journal::erased::ErasedList;
 use crate::journal::{StateDir, private_folder, state_file_name};
 use crate::monitor::Monitor;
 use crate::platform::{Connector, Source};
 use crate::table::Snapshot;
 use crate::table::profile::{Profile, profile};
+use crate::table::snapshot::Forget;
 
 /// How fresh a snapshot must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,9 @@ impl Workspace {
         }
         let next = numbers.last().map_or(1, |last| last + 1);
         let dir = folder.join(next.to_string());
-        let snapshot = Snapshot::take(connector, source, label, &dir, None, monitor)?;
+        let erased = ErasedList::open(&StateDir::of(&self.project().root))?.and_then(|list| list.of_object(label));
+        let forget = erased.as_ref().map(|erased| erased as &dyn Forget);
+        let snapshot = Snapshot::take_without(forget, connector, source, label, &dir, None, monitor)?;
         let text = serde_json::to_vec(&seen).map_err(|_| Error::platform("cannot note the state of a snapshot"))?;
         let note = folder.join(format!("{next}.json"));
         std::fs::write(&note, text).map_err(|error| Error::io("write", &note, &error))?;
@@ -190,7 +194,7 @@ impl Workspace {
 
 /// Waits until nobody else, in this process or another, takes a snapshot of this object: two jobs that need the same one
 /// would write the same folder. The second finds what the first took.
-fn alone(folder: &Path, monitor: &dyn Monitor) -> Result<std::fs::File> {
+pub(super) fn alone(folder: &Path, monitor: &dyn Monitor) -> Result<std::fs::File> {
     let path = folder.join("lock");
     let file = std::fs::File::options()
         .create(true)

@@ -11,6 +11,7 @@ use crate::migrate::verify::{self, Verified, Verify};
 use crate::migrate::{Failure, RecordState};
 use crate::monitor::Monitor;
 use crate::plan::shape::Shape;
+use crate::plan::store::refuse_erased;
 use crate::plan::{MappingPlan, Plan, Selection};
 use crate::platform::Source;
 use crate::table::Snapshot;
@@ -49,6 +50,7 @@ impl Workspace {
     /// [`Workspace::verify`] with the records that fail.
     pub fn prove(&self, plan: &Plan, request: VerifyRequest<'_>, monitor: &dyn Monitor) -> Result<Vec<Proof>> {
         let state = StateDir::of(&self.project().root);
+        refuse_erased(&state.plan(&plan.id))?;
         let crosswalk = state.crosswalk(plan.env.as_deref())?;
         let keep = request.run.map_or_else(|| state.plan(&plan.id), |run| state.run(run));
         let mut proofs = Vec::with_capacity(plan.mappings.len());

@@ -33,6 +33,14 @@ impl Store {
     pub fn rows(&self) -> u64 {
         self.metadata.num_rows as u64
     }
+    /// Rows of each row group, in order.
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        let mut rows = Vec::with_capacity(self.metadata.row_groups.len());
+        for group in &self.metadata.row_groups {
+            rows.push(group.num_rows());
+        }
+        rows
+    }
     /// Column names.
     pub fn columns(&self) -> &[String] {
         &self.columns

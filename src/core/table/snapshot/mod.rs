@@ -3,6 +3,7 @@
 //! A folder: `rows.parquet` (row groups of 8,192 rows, fewer in very wide tables; lz4), `meta.json` ([`SnapshotMeta`]),
 //! `rejects.ndjson` (one [`ReadReject`] a line). It is written under another name and renamed when whole.
 mod cache;
+pub(crate) mod forget;
 mod read;
 mod write;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
+pub use self::forget::Forget;
 use self::read::Rows;
 pub use self::write::SnapshotWriter;
 use super::{RowSource, Window};
@@ -43,6 +45,9 @@ pub struct SnapshotMeta {
     pub version: ObjectVersion,
     /// Taken at, RFC 3339 UTC.
     pub taken: String,
+    /// Ordinals of rows whose cells are all NULL because the person was erased, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<u64>,
 }
 
 /// A snapshot on disk. Clones share the open file, its metadata and the cache of decoded columns.
@@ -64,6 +69,19 @@ impl Snapshot {
         limit: Option<u64>,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
+        Self::take_without(None, connector, source, label, dir, limit, monitor)
+    }
+
+    /// [`Snapshot::take`] without what must not be kept.
+    pub fn take_without(
+        forget: Option<&dyn Forget>,
+        connector: &dyn Connector,
+        source: &Source,
+        label: &str,
+        dir: &Path,
+        limit: Option<u64>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let version = || match source {
             Source::Object(object) => connector.version(object),
             Source::Query { .. } => Ok(ObjectVersion { exists: true, ..ObjectVersion::default() }),
@@ -76,9 +94,21 @@ impl Snapshot {
         loop {
             monitor.check()?;
             let batch = reader.next_batch()?;
-            writer.reject(&reader.take_rejects())?;
+            let mut pieces = reader.take_rejects();
+            if let Some(forget) = forget {
+                for piece in &mut pieces {
+                    forget.forget_piece(piece);
+                }
+            }
+            writer.reject(&pieces)?;
             let Some(batch) = batch else { break };
-            writer.write(&batch.frame)?;
+            match forget {
+                None => writer.write(&batch.frame)?,
+                Some(forget) => {
+                    let (frame, erased) = forget.forget(batch.frame)?;
+                    writer.write_without(&frame, &erased)?;
+                }
+            }
             let done = writer.rows();
             let total = expected_rows(done, reader.position()).map(|rows| limit.map_or(rows, |limit| rows.min(limit)));
             monitor.report(Progress { step: step.clone(), done, total });
@@ -107,6 +137,16 @@ impl Snapshot {
             return Err(damaged(dir, "it holds another number of rows than it says"));
         }
         Ok(Self { dir: dir.to_owned(), meta, rows: Arc::new(rows) })
+    }
+
+    /// Notes in a snapshot's description that these rows were blanked because the person was erased.
+    pub(crate) fn note_erased(dir: &Path, rows: &std::collections::BTreeSet<u64>) -> Result<()> {
+        let mut meta = Self::open(dir)?.meta;
+        meta.erased.extend(rows);
+        meta.erased.sort_unstable();
+        meta.erased.dedup();
+        let text = serde_json::to_vec_pretty(&meta).map_err(|_| damaged(dir, "meta.json cannot be written"))?;
+        crate::migrate::write_whole(&dir.join(META), &text)
     }
 
     /// Its folder.

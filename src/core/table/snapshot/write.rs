@@ -109,6 +109,13 @@ impl SnapshotWriter {
         Ok(())
     }
 
+    /// [`SnapshotWriter::write`] for a batch some of whose rows, counted within it, were blanked.
+    pub fn write_without(&mut self, frame: &DataFrame, erased: &[u64]) -> Result<()> {
+        let first = self.meta.rows;
+        self.meta.erased.extend(erased.iter().map(|row| first + row));
+        self.write(frame)
+    }
+
     /// Adds pieces that are not rows.
     pub fn reject(&mut self, rejects: &[ReadReject]) -> Result<()> {
         for reject in rejects {
