@@ -233,6 +233,12 @@ pub(crate) enum Command {
         #[arg(long, value_name = "KEY")]
         confirm: Option<String>,
     },
+    /// Remove old snapshots, plans, rejects and pre-images, as [state] in project.toml says; done after every run, too.
+    Prune {
+        /// Only show what would go, and what is kept.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check the installation, the project, its platforms and its state folder.
     Doctor,
     /// Print completions for a shell.

@@ -1,4 +1,4 @@
-//! `audit`, `erase`.
+//! `audit`, `erase`, `prune`.
 use crm_core::erase::Erasure;
 use crm_core::journal::{AuditFilter, AuditHead};
 use crm_core::table::text::sanitize;
@@ -92,4 +92,36 @@ fn print_erasure(erasure: &Erasure, out: &mut Output) -> Result<()> {
         out.line("  later plans count their rows as filtered, reason 'erased'")?;
     }
     Ok(())
+}
+
+/// `prune`.
+pub(crate) fn prune(common: &Common, dry: bool, out: &mut Output) -> Result<u8> {
+    let retained = super::open(common)?.prune(dry)?;
+    if out.is_json() {
+        out.json(&retained)?;
+        return Ok(0);
+    }
+    let verb = if retained.done { "removed" } else { "would remove" };
+    for part in &retained.removed {
+        out.line(format!("{verb}  {:>9}  {:>6}  {}", size(part.bytes), group(part.items), part.what))?;
+    }
+    if retained.removed.is_empty() {
+        out.line("nothing is over its time")?;
+    }
+    for part in &retained.kept {
+        out.line(format!("kept     {:>9}  {:>6} files  {}", size(part.bytes), group(part.items), part.what))?;
+    }
+    Ok(0)
+}
+
+/// Bytes for people.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1_000.0 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }

@@ -67,6 +67,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Cancel { run } => runs::cancel(&common, &run, out),
         Command::Audit { since, run, expect } => audit::list(&common, since, run, expect.as_deref(), out),
         Command::Erase { who, confirm } => audit::erase(&common, &who, confirm.as_deref(), out),
+        Command::Prune { dry_run } => audit::prune(&common, dry_run, out),
         Command::Doctor => tools::doctor(&common, out),
         Command::Completions { shell } => tools::completions(shell, out),
         Command::Man => tools::man(out),

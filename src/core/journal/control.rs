@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use serde::Serialize;
 
 use super::command::ORDERS;
-use super::{Command, RunRecord, RunState, now, who};
+use super::{Command, Entry, RunRecord, RunState, now, who};
 use crate::error::{Error, Result};
 use crate::monitor::Progress;
 
@@ -138,13 +138,17 @@ impl Control {
         }
         Ok(begun == 1)
     }
-    /// Tells a run something.
+    /// Tells a run something, and notes it in the audit log.
     pub fn send(&self, run: &str, command: Command) -> Result<()> {
         self.connection.execute(
             "INSERT INTO commands (run, command, value, at, who) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![run, command.word(), command.value(), now(), who()],
         )?;
-        Ok(())
+        let entry = Entry::new(format!("asked to {}", command.word())).run(run);
+        self.record(&match command.value() {
+            Some(value) => entry.detail(value.to_string()),
+            None => entry,
+        })
     }
     /// What a run was told after the command `after` (0: from the first on), oldest first, and the number of the last.
     pub fn told(&self, run: &str, after: i64) -> Result<(Vec<Command>, i64)> {
@@ -363,8 +367,9 @@ mod tests {
         assert_eq!((run.asked, run.limit, run.workers), (Some(Command::Cancel), Some(500), Some(3)));
         control.note("cancelled", Some("a")).unwrap();
         control.note("opened", None).unwrap();
-        let audit = control.audit(10).unwrap();
-        assert_eq!(audit.iter().map(|line| line.what.as_str()).collect::<Vec<_>>(), ["opened", "cancelled"]);
+        let audit = control.audit(3).unwrap();
+        assert_eq!(audit[2].what, "asked to cancel", "what a run is told is noted by itself");
+        assert_eq!(audit.iter().take(2).map(|line| line.what.as_str()).collect::<Vec<_>>(), ["opened", "cancelled"]);
         assert_eq!(audit[1].run.as_deref(), Some("a"));
     }
 

@@ -8,7 +8,7 @@ use super::read::mapping::read_mapping;
 use super::read::settings::{Settings, read_settings};
 use super::read::{Reader, Section};
 use super::words::did_you_mean;
-use super::{Mapping, ObjectRef, PlatformConfig, Problem, TargetConfig, order, validate};
+use super::{Mapping, ObjectRef, PlatformConfig, Problem, StateConfig, TargetConfig, order, validate};
 use crate::error::{Error, Result};
 
 /// The settings file of a project.
@@ -31,6 +31,8 @@ pub struct Project {
     pub platforms: BTreeMap<String, PlatformConfig>,
     /// `[targets]`.
     pub targets: BTreeMap<ObjectRef, TargetConfig>,
+    /// `[state]`: how long things are kept.
+    pub state: StateConfig,
     /// Mappings by name, in load order (parents of links first).
     pub mappings: Vec<Mapping>,
     /// Findings that did not stop the load. A mapping that cannot be read is left out and named here. One that is
@@ -61,7 +63,7 @@ impl Project {
                 .at(PROJECT_FILE)
                 .advise(format!("{}; add [env.{env}.platforms.NAME]", did_you_mean(env, &known))));
         }
-        let Settings { name, envs, platforms, targets } = settings;
+        let Settings { name, envs, platforms, targets, state } = settings;
         let mut project = Self {
             root: root.to_owned(),
             name: name.unwrap_or_else(|| folder_name(root)),
@@ -69,6 +71,7 @@ impl Project {
             envs,
             platforms,
             targets,
+            state,
             mappings: Vec::new(),
             problems: reader.problems,
         };

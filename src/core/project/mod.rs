@@ -1,6 +1,7 @@
 //! A project: `project.toml`, `mappings/*.toml`, `maps/*.csv`. Loaded, checked and edited in place as text.
 pub mod edit;
 mod init;
+mod keep;
 mod load;
 pub mod model;
 mod order;
@@ -11,6 +12,7 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+pub use keep::{Span, StateConfig};
 pub use load::{MAPPINGS_DIR, PROJECT_FILE, Project, load_mapping, load_mapping_with};
 pub use model::*;
 pub(crate) use validate::at as problem_at;

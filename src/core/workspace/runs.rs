@@ -117,6 +117,7 @@ impl Workspace {
         fault::point("before-report");
         control.put_run(&record)?;
         control.note(&format!("ended: {:?}", record.state).to_lowercase(), Some(run))?;
+        self.prune_quietly();
         Ok(record)
     }
 
@@ -254,9 +255,7 @@ impl Workspace {
         if record.state.is_final() {
             return Err(Error::usage(format!("run {id} has ended")).advise("see how with `crm-console runs`"));
         }
-        let control = self.state().control()?;
-        control.send(id, Command::Cancel)?;
-        control.note("asked to cancel", Some(id))
+        self.state().control()?.send(id, Command::Cancel)
     }
 
     /// Folder of a run, or of a plan, by id.

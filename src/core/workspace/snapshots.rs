@@ -26,9 +26,6 @@ pub enum Freshness {
     Now,
 }
 
-/// Snapshots of an object that are kept beside those that plans refer to.
-const KEPT: usize = 3;
-
 /// Time between two looks at whether another snapshot of the same object is finished.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
 
@@ -176,7 +173,7 @@ impl Workspace {
 
     /// Removes old snapshots that no stored plan refers to. What cannot be removed now is next time.
     fn forget_old(&self, folder: &Path, numbers: &[u64]) {
-        let old = &numbers[..numbers.len().saturating_sub(KEPT - 1)];
+        let old = &numbers[..numbers.len().saturating_sub(self.project().state.snapshots.saturating_sub(1))];
         if old.is_empty() {
             return;
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Reader, Section, plain_item};
 use crate::project::words::did_you_mean;
-use crate::project::{ObjectRef, PlatformConfig, TargetConfig};
+use crate::project::{ObjectRef, PlatformConfig, Span, StateConfig, TargetConfig};
 
 /// What `project.toml` says, one environment folded in.
 #[derive(Default)]
@@ -13,6 +13,7 @@ pub(in crate::project) struct Settings {
     pub(in crate::project) envs: Vec<String>,
     pub(in crate::project) platforms: BTreeMap<String, PlatformConfig>,
     pub(in crate::project) targets: BTreeMap<ObjectRef, TargetConfig>,
+    pub(in crate::project) state: StateConfig,
 }
 
 /// Settings that would put a secret into a file that is shared.
@@ -21,7 +22,7 @@ const SECRETS: &[&str] =
 
 /// Reads `project.toml`; what is wrong is in `reader`.
 pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, env: Option<&str>) -> Settings {
-    reader.only_known(top, &["name", "platforms", "env", "targets"]);
+    reader.only_known(top, &["name", "platforms", "env", "targets", "state"]);
     let mut settings = Settings { name: reader.filled(top, "name"), ..Settings::default() };
     if let Some(platforms) = reader.section(top, "platforms") {
         for name in platforms.keys() {
@@ -44,7 +45,30 @@ pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, 
             read_target(reader, &targets, name, &mut settings);
         }
     }
+    if let Some(section) = reader.section(top, "state") {
+        settings.state = read_state(reader, &section);
+    }
     settings
+}
+
+fn read_state(reader: &mut Reader, section: &Section<'_>) -> StateConfig {
+    reader.only_known(section, &["snapshots", "plans", "images", "rejects", "runs"]);
+    let mut state = StateConfig::default();
+    for (key, place) in [("snapshots", &mut state.snapshots), ("plans", &mut state.plans)] {
+        let Some(item) = section.get(key) else { continue };
+        match item.as_integer().and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0) {
+            Some(number) => *place = number,
+            None => reader.error(section, key, format!("{key} is a number, 1 or more: how many are kept")),
+        }
+    }
+    for (key, place) in [("images", &mut state.images), ("rejects", &mut state.rejects), ("runs", &mut state.runs)] {
+        let Some(text) = reader.filled(section, key) else { continue };
+        match Span::parse(&text) {
+            Some(span) => *place = span,
+            None => reader.error(section, key, format!("'{text}' is no time: 12h, 30d, 8w, 2y or forever")),
+        }
+    }
+    state
 }
 
 fn read_platform(reader: &mut Reader, platforms: &Section<'_>, name: &str) -> Option<PlatformConfig> {
