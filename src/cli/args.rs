@@ -239,6 +239,14 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Make the report of a run: one HTML file to hand over and sign. Every run leaves one in its folder.
+    Report {
+        /// Run id; the newest run if left out.
+        run: Option<String>,
+        /// File to write; in the run's folder if left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Check the installation, the project, its platforms and its state folder.
     Doctor,
     /// Print completions for a shell.

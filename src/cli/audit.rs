@@ -1,11 +1,15 @@
-//! `audit`, `erase`, `prune`.
+//! `audit`, `erase`, `prune`, `report`.
+use std::path::Path;
+
 use crm_core::erase::Erasure;
 use crm_core::journal::{AuditFilter, AuditHead};
 use crm_core::table::text::sanitize;
 use crm_core::{Error, Result};
+use serde_json::json;
 
 use super::args::Common;
 use super::output::{Output, group};
+use super::runs::newest_or;
 
 /// `audit`. The lines come first, so that what is there can be read even when the chain is broken.
 pub(crate) fn list(
@@ -124,4 +128,17 @@ fn size(bytes: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// `report`.
+pub(crate) fn report(common: &Common, run: Option<&str>, file: Option<&Path>, out: &mut Output) -> Result<u8> {
+    let workspace = super::open(common)?;
+    let run = newest_or(&workspace, run)?;
+    let path = workspace.report(&run, file)?;
+    if out.is_json() {
+        out.json(&json!({"run": run, "file": path}))?;
+    } else {
+        out.line(format!("wrote {}", sanitize(&path.display().to_string())))?;
+    }
+    Ok(0)
 }

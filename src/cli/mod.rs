@@ -68,6 +68,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Audit { since, run, expect } => audit::list(&common, since, run, expect.as_deref(), out),
         Command::Erase { who, confirm } => audit::erase(&common, &who, confirm.as_deref(), out),
         Command::Prune { dry_run } => audit::prune(&common, dry_run, out),
+        Command::Report { run, out: file } => audit::report(&common, run.as_deref(), file.as_deref(), out),
         Command::Doctor => tools::doctor(&common, out),
         Command::Completions { shell } => tools::completions(shell, out),
         Command::Man => tools::man(out),

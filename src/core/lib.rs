@@ -15,6 +15,7 @@ pub mod monitor;
 pub mod plan;
 pub mod platform;
 pub mod project;
+pub(crate) mod report;
 pub mod resolve;
 pub mod score;
 pub mod suggest;

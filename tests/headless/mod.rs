@@ -5,6 +5,7 @@ mod erase;
 mod files;
 mod guards;
 mod journey;
+mod report;
 mod sqlite_target;
 mod suggest;
 mod textbook;

@@ -175,7 +175,8 @@ impl<'s> Sweep<'s> {
                 self.pre_images(&dir, part)?;
                 self.lists(&dir, part)?;
             }
-            if self.found.values().map(|(_, rows)| rows).sum::<u64>() > before {
+            let lost = self.found.values().map(|(_, rows)| rows).sum::<u64>() > before;
+            if lost || self.touched.contains(&plan.id) {
                 // It can be made again, without them.
                 self.remove("reports", &dir.join("report.html"))?;
             }

@@ -14,6 +14,7 @@ mod erase;
 mod plans;
 mod previews;
 mod repair;
+mod reporting;
 mod retention;
 mod runs;
 mod snapshots;

@@ -115,9 +115,12 @@ impl Workspace {
         record.rate = 0.0;
         record.ended = Some(now());
         fault::point("before-report");
-        control.put_run(&record)?;
         control.note(&format!("ended: {:?}", record.state).to_lowercase(), Some(run))?;
+        // Before anybody sees that the run has ended, so that all is in its place then. The report can be made again at any
+        // time, so the run does not fail for it.
+        _ = self.write_report(&record, None);
         self.prune_quietly();
+        control.put_run(&record)?;
         Ok(record)
     }
 

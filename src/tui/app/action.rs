@@ -115,6 +115,7 @@ actions! {
     Reload "reload" "reload" Edit [] "Read the project's files again; unsaved edits stay one undo away.";
     Plan "plan" "preview" Migrate [] "Plan: read both sides and show every change. Nothing is written.";
     Migrate "migrate" "migrate" Migrate [dangerous] "Run this plan. You type the target's name to confirm.";
+    Report "report" "report" Migrate [] "Say where the report of this run is, and copy the path: one HTML file to hand over.";
     CancelRun "cancel_run" "cancel" Migrate [dangerous] "Stop the run before it publishes.";
     Cancel "cancel" "cancel" Program [] "Stop what is being worked on, or close what is on top.";
     Help "help" "help" Program [] "What every key does here.";

@@ -124,8 +124,13 @@ const RUN: &[Row] = &[
     ("r", Action::Rejects),
     ("p", Action::Plan),
 ];
-const HISTORY: &[Row] =
-    &[("enter", Action::Open), ("p", Action::Plan), ("e", Action::EditField), ("r", Action::Rejects)];
+const HISTORY: &[Row] = &[
+    ("enter", Action::Open),
+    ("p", Action::Plan),
+    ("e", Action::EditField),
+    ("r", Action::Rejects),
+    ("R", Action::Report),
+];
 
 /// A key bound in a layer.
 #[derive(Debug, Clone, Copy)]

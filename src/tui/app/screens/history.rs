@@ -6,7 +6,7 @@ use crate::app::action::Action;
 use crate::app::list::ListState;
 use crate::app::msg::{Answer, Lane, Request};
 use crate::app::run_rejects::RunRejects;
-use crate::app::shared::{Shared, Wanted};
+use crate::app::shared::{Shared, Tone, Wanted};
 
 /// State of the History screen.
 #[derive(Debug)]
@@ -37,6 +37,18 @@ impl HistoryScreen {
         let id = self.open.as_ref()?;
         shared.runs.iter().find(|run| run.id == *id)
     }
+    /// Tells where the report of the run is that is looked at, or stands under the cursor.
+    fn report(&self, shared: &mut Shared) {
+        let Some(run) = self.run(shared).or_else(|| shared.runs.get(self.list.cursor)) else { return };
+        if !run.state.is_final() {
+            shared.tell(Tone::Info, "the report is made when the run has ended");
+            return;
+        }
+        let path = shared.project.root.join(".crm-console/runs").join(&run.id).join("report.html");
+        let path = path.display().to_string();
+        shared.copy(path.clone());
+        shared.tell(Tone::Good, format!("copied: {path}"));
+    }
 }
 
 impl ScreenState for HistoryScreen {
@@ -51,6 +63,10 @@ impl ScreenState for HistoryScreen {
         self.rejects.ask_next(shared);
     }
     fn act(&mut self, action: Action, shared: &mut Shared) -> bool {
+        if action == Action::Report {
+            self.report(shared);
+            return true;
+        }
         if self.open.is_none() {
             return match action {
                 Action::Open => {
@@ -102,8 +118,12 @@ impl ScreenState for HistoryScreen {
     fn command(&self, _: &Shared) -> Option<String> {
         Some(self.open.as_ref().map_or_else(|| "runs".to_owned(), |run| format!("rejects list {run}")))
     }
-    fn offers(&self, action: Action, _: &Shared) -> bool {
-        !matches!(action, Action::Rejects | Action::EditField) || self.open.is_some()
+    fn offers(&self, action: Action, shared: &Shared) -> bool {
+        match action {
+            Action::Rejects | Action::EditField => self.open.is_some(),
+            Action::Report => !shared.runs.is_empty(),
+            _ => true,
+        }
     }
 }
 

@@ -101,3 +101,14 @@ fn a_run_is_opened_with_its_rejects_by_cause() {
     press(&mut app, "6 q");
     assert!(app.screens.history.open.is_none());
 }
+
+#[test]
+fn the_report_of_a_run_is_named_and_copied() {
+    let mut app = with_runs();
+    press(&mut app, "down R");
+    let notice = app.shared.notice.as_ref().unwrap();
+    assert!(notice.text.ends_with(".crm-console/runs/20261122-180000-aa00bb/report.html"), "{}", notice.text);
+    app.shared.runs[0].state = RunState::Running;
+    press(&mut app, "up R");
+    assert!(app.shared.notice.as_ref().unwrap().text.contains("when the run has ended"));
+}
