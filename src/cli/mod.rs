@@ -1,6 +1,7 @@
 //! Headless commands, one file a family, and the way to the screen.
 mod args;
 mod audit;
+mod cutover;
 mod engine;
 mod files;
 mod object;
@@ -24,6 +25,8 @@ use output::Output;
 
 /// Exit code of a command that found differences.
 const DIFFERENCES: u8 = 1;
+/// Exit code of a command that only showed what it would write.
+const REFUSED: u8 = 6;
 
 /// Runs what the arguments ask for.
 pub(crate) fn main(arguments: Arguments) -> ExitCode {
@@ -63,6 +66,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Verify(arguments) => verify::verify(&common, &arguments, out),
         Command::Trace { object, key, reveal } => trace::trace(&common, &object, &key, reveal, out),
         Command::Rejects { action } => rejects::run(&common, &action, out),
+        Command::Cutover { action } => cutover::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
         Command::Cancel { run } => runs::cancel(&common, &run, out),
         Command::Audit { since, run, expect } => audit::list(&common, since, run, expect.as_deref(), out),

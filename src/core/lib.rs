@@ -16,6 +16,7 @@ pub mod plan;
 pub mod platform;
 pub mod project;
 pub(crate) mod report;
+pub mod rejects;
 pub mod resolve;
 pub mod score;
 pub mod suggest;

@@ -103,7 +103,7 @@ fn duplicate_keys_are_rejected_with_both_places() {
     run(dir.path(), &["plan", "--out", "plan.json"]).expect(1);
     let plan = run(dir.path(), &["plan", "--json"]).json();
     let id = plan["id"].as_str().unwrap();
-    let rejects = run(dir.path(), &["rejects", "list", id, "--json"]).expect(0).lines();
+    let rejects = run(dir.path(), &["rejects", "show", "--id", id, "--json"]).expect(0).lines();
     assert_eq!(rejects.len(), 1);
     assert_eq!(rejects[0]["step"], "duplicate");
     assert_eq!(rejects[0]["source"]["name"], "Anna");

@@ -1,11 +1,13 @@
 //! Commands without a screen, as scripts use them.
 mod audit;
 mod bad_input;
+mod cutover;
 mod erase;
 mod files;
 mod guards;
 mod journey;
 mod report;
+mod rejects;
 mod sqlite_target;
 mod suggest;
 mod textbook;

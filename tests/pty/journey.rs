@@ -71,7 +71,10 @@ fn from_the_old_crm_to_a_verified_new_one_with_keys_alone() {
     terminal.keys("p");
     terminal.see("PLAN ");
     terminal.keys("r");
+    terminal.see("REJECTS of plan");
     terminal.see("is not in the value map");
+    terminal.keys("q");
+    terminal.see("PLAN ");
     // A name that is not the target's runs nothing.
     terminal.keys("Mnope<enter>");
     terminal.see("Type nova to confirm");

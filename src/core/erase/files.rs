@@ -201,11 +201,16 @@ impl<'s> Sweep<'s> {
             if theirs && holds(&reject) {
                 reject.key = None;
                 reject.raw = reject.raw.map(|_| ERASED.to_owned());
+                reject.parent = None;
                 reject.source.values_mut().for_each(|cell| *cell = Value::Null);
                 // A platform's own words may quote the row.
                 ERASED.clone_into(&mut reject.reason);
             } else {
-                let mut names = false;
+                let waits = reject.parent.as_ref().is_some_and(|parent| person.is_key(&parent.mapping, &parent.key));
+                let mut names = waits;
+                if waits {
+                    reject.parent = None;
+                }
                 for (column, cell) in named.into_iter().flatten() {
                     if reject.source.get(column).and_then(Value::as_str) == Some(cell) {
                         reject.source.insert(column.clone(), ERASED.into());
@@ -220,6 +225,7 @@ impl<'s> Sweep<'s> {
                 Ok(value) => {
                     // Keys that this version does not know stay.
                     if let (Value::Object(line), Value::Object(new)) = (&mut *line, value) {
+                        line.remove("parent");
                         line.extend(new);
                     }
                     Change::Replace

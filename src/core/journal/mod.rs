@@ -183,4 +183,16 @@ pub struct Reject {
     pub source: serde_json::Map<String, serde_json::Value>,
     /// Text of a piece that was not a row.
     pub raw: Option<String>,
+    /// The record that it waits for, where it is left out for a parent that is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// A record of another mapping that a row names by a link.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Parent {
+    /// The linked mapping.
+    pub mapping: String,
+    /// The record's key, as [`Reject::key`] has it.
+    pub key: String,
 }

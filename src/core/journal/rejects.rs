@@ -99,6 +99,7 @@ mod tests {
             cause: "stage: not in the value map".into(),
             source: serde_json::Map::from_iter([("STG".to_owned(), "line\nbreak".into())]),
             raw: None,
+            parent: None,
         };
         let mut writer = RejectWriter::create(&path).unwrap();
         writer.push(reject.clone()).unwrap();

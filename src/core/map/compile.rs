@@ -1,6 +1,7 @@
 //! From a mapping to compiled fields, with every problem named at its place.
 use std::path::{Path, PathBuf};
 
+use super::corrections::{Correction, Corrections};
 use super::datetime::DatetimeStep;
 use super::field::CellSteps;
 use super::kind::{Kind, TypeStep};
@@ -33,10 +34,17 @@ pub(crate) struct Compiled {
     pub(crate) fields: Vec<CompiledField>,
     pub(crate) filter: Option<SqlExpr>,
     pub(crate) deleted: Option<SqlExpr>,
+    pub(crate) corrections: Corrections,
 }
 
 /// Compiles all of a mapping's row steps, or names all that is wrong.
-pub(crate) fn compile(mapping: &Mapping, columns: &[String], project: &Path) -> Result<Compiled, Vec<Problem>> {
+/// `more` are corrections beside those of the mapping's file; one of the same cell stands for the file's.
+pub(crate) fn compile(
+    mapping: &Mapping,
+    columns: &[String],
+    project: &Path,
+    more: &[Correction],
+) -> Result<Compiled, Vec<Problem>> {
     let mut compiler = Compiler { mapping, columns, project, text: None, problems: Vec::new() };
     let filter = compiler.condition("where", mapping.filter.as_deref());
     let deleted = compiler.condition("deleted", mapping.deleted.as_deref());
@@ -46,7 +54,31 @@ pub(crate) fn compile(mapping: &Mapping, columns: &[String], project: &Path) -> 
             compiler.problem(field, "", "is filled twice: keep one of the two entries".into());
         }
     }
-    if compiler.problems.is_empty() { Ok(Compiled { fields, filter, deleted }) } else { Err(compiler.problems) }
+    let corrections = compiler.corrections(&fields, more);
+    if compiler.problems.is_empty() {
+        Ok(Compiled { fields, filter, deleted, corrections })
+    } else {
+        Err(compiler.problems)
+    }
+}
+
+/// Source columns that the key is made of, in order, each once.
+pub(crate) fn identity(mapping: &Mapping, fields: &[CompiledField]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let key = mapping.key.iter().filter_map(|key| mapping.fields.iter().position(|field| field.target == *key));
+    for field in key.filter_map(|at| fields.get(at)) {
+        let columns = match &field.origin {
+            CompiledOrigin::Column(column) => std::slice::from_ref(column),
+            CompiledOrigin::Sql(expr) => &expr.columns,
+            CompiledOrigin::Const(_) => &[],
+        };
+        for column in columns {
+            if !names.contains(column) {
+                names.push(column.clone());
+            }
+        }
+    }
+    names
 }
 
 struct Compiler<'m> {
@@ -181,6 +213,42 @@ impl Compiler<'_> {
             Err(message) => {
                 self.problem(field, "type", message);
                 Kind::Text
+            }
+        }
+    }
+
+    /// The mapping's corrections and some more.
+    fn corrections(&mut self, fields: &[CompiledField], more: &[Correction]) -> Corrections {
+        if self.mapping.corrections.is_none() && more.is_empty() {
+            return Corrections::default();
+        }
+        let identity = identity(self.mapping, fields);
+        let file = self.mapping.corrections.clone();
+        let read = file.as_ref().map(|file| super::corrections::load(&self.project.join(file)));
+        let mut entries = match read {
+            None => Vec::new(),
+            Some(Ok(entries)) => entries,
+            Some(Err(slips)) => {
+                self.slips(slips);
+                return Corrections::default();
+            }
+        };
+        entries.retain(|old| !more.iter().any(|new| new.row == old.row && new.column == old.column));
+        entries.extend_from_slice(more);
+        Corrections::new(entries, identity, self.columns).unwrap_or_else(|slips| {
+            self.slips(slips);
+            Corrections::default()
+        })
+    }
+
+    /// Slips of the corrections file as problems; what concerns the whole file stands at the mapping's setting.
+    fn slips(&mut self, slips: Vec<super::corrections::Slip>) {
+        for (line, message) in slips {
+            let line_of_setting = self.line_of("corrections", None);
+            self.push(line_of_setting, "corrections".into(), message);
+            if let (Some(problem), Some(file), true) = (self.problems.last_mut(), &self.mapping.corrections, line > 0) {
+                problem.file.clone_from(file);
+                problem.line = line;
             }
         }
     }

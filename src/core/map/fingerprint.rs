@@ -75,6 +75,15 @@ pub(crate) fn of(mapping: &Mapping, compiled: &Compiled) -> String {
         );
         hash.text("latch", if field.latch { "yes" } else { "no" });
     }
+    let corrections = compiled.corrections.entries();
+    if !corrections.is_empty() {
+        hash.text("corrections", &corrections.len().to_string());
+        for one in corrections {
+            let (row, empty) = (one.row.to_string(), String::new());
+            let [from, to] = [&one.from, &one.to].map(|cell| cell.as_ref().unwrap_or(&empty).as_str());
+            hash.list("correction", [row.as_str(), one.column.as_str(), from, to].into_iter());
+        }
+    }
     hash.0.finalize().to_hex().to_string()
 }
 

@@ -6,6 +6,7 @@ use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 
 mod compile;
+pub mod corrections;
 mod datetime;
 mod field;
 mod fingerprint;
@@ -15,6 +16,7 @@ pub mod pipeline;
 pub mod sql;
 mod values;
 
+pub use corrections::{Correction, RowAddress, Stale};
 pub use kind::Kind;
 pub use pipeline::Pipeline;
 
@@ -75,6 +77,8 @@ pub struct Outcome {
     /// By field and step, in pipeline order: one entry per step in every batch, those that did nothing included. Rows
     /// that `where` or `deleted` left out are not counted.
     pub counts: Vec<StepCount>,
+    /// Rows that a correction names.
+    pub corrected: Vec<corrections::CorrectionHit>,
 }
 
 /// One cell's way through a field's steps, for the editor and `trace`.

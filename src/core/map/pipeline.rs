@@ -5,6 +5,7 @@ use std::path::Path;
 use polars::prelude::{ChunkFull, ChunkFullNull, Column, DataFrame, DataType, IntoColumn, StringChunked};
 
 use super::compile::{Compiled, CompiledField, CompiledOrigin, compile};
+use super::corrections::{CORRECTION, Correction, CorrectionHit, Corrections};
 use super::field::{Place, RawFailure, Tally};
 use super::sql::{self, SqlExpr};
 use super::{CellStep, Failure, Fate, Outcome, StepCount, fingerprint};
@@ -29,7 +30,7 @@ pub struct PipelineField {
 
 /// The row steps of one mapping, compiled. Immutable and shared between threads.
 ///
-/// Order of a field's steps: origin (`from`, `sql`, `const`), cleaning rules, `each`/`values`/`allowed`, `datetime` with
+/// Corrections of single cells come before everything else. Order of a field's steps: origin (`from`, `sql`, `const`), cleaning rules, `each`/`values`/`allowed`, `datetime` with
 /// `zone`, `type`, `on_null`. A step that fails ends the field's steps: with `on_error = "reject"` the row is rejected, with
 /// `"null"` the cell is NULL, with `"keep"` it holds the value from before the failing step.
 ///
@@ -40,6 +41,7 @@ pub struct Pipeline {
     fields: Vec<PipelineField>,
     compiled: Compiled,
     hash: String,
+    identity: Vec<String>,
 }
 
 /// A field's cells before its steps, and the rows where there are none.
@@ -52,7 +54,17 @@ impl Pipeline {
     /// Compiles a mapping against the source's columns. `project` is the folder that value-map files are relative to.
     /// All problems at once, each with its place in the mapping file.
     pub fn compile(mapping: &Mapping, columns: &[String], project: &Path) -> Result<Self, Vec<Problem>> {
-        let compiled = compile(mapping, columns, project)?;
+        Self::compile_with(mapping, columns, project, &[])
+    }
+
+    /// Like [`Pipeline::compile`], with corrections beside those of the mapping's file: to see what they would do.
+    pub fn compile_with(
+        mapping: &Mapping,
+        columns: &[String],
+        project: &Path,
+        corrections: &[Correction],
+    ) -> Result<Self, Vec<Problem>> {
+        let compiled = compile(mapping, columns, project, corrections)?;
         let fields = mapping
             .fields
             .iter()
@@ -70,7 +82,18 @@ impl Pipeline {
             })
             .collect();
         let hash = fingerprint::of(mapping, &compiled);
-        Ok(Self { fields, compiled, hash })
+        let identity = super::compile::identity(mapping, &compiled.fields);
+        Ok(Self { fields, compiled, hash, identity })
+    }
+
+    /// Source columns that the key is made of.
+    pub fn identity(&self) -> &[String] {
+        &self.identity
+    }
+
+    /// The mapping's corrections.
+    pub fn corrections(&self) -> &Corrections {
+        &self.compiled.corrections
     }
 
     /// Fields in mapping order: the columns of [`Outcome::mapped`].
@@ -85,6 +108,8 @@ impl Pipeline {
 
     /// Runs the row steps over text columns.
     pub fn apply(&self, batch: &DataFrame) -> Result<Outcome> {
+        let (batch, corrected) = self.compiled.corrections.apply(batch)?;
+        let batch = &*batch;
         let mut fates = self.conditions(batch)?;
         let origins = self.origins(batch)?;
         let rows = batch.height();
@@ -124,7 +149,7 @@ impl Pipeline {
 
         failures.retain(|failure| !dropped[failure.row]);
         failures.sort_by_key(|failure| failure.row);
-        let counts = self.counts(&changed, &failures);
+        let counts = self.counts(&changed, &failures, &corrected, &live);
         let failures: Vec<Failure> = failures.into_iter().map(|failure| self.describe(failure)).collect();
         for (fate, _) in fates.iter_mut().zip(&dropped).filter(|(_, dropped)| **dropped) {
             *fate = Fate::Filtered;
@@ -132,7 +157,7 @@ impl Pipeline {
         for failure in failures.iter().filter(|failure| failure.fatal) {
             fates[failure.row] = Fate::Rejected;
         }
-        Ok(Outcome { fates, mapped: DataFrame::new(rows, columns)?, failures, counts })
+        Ok(Outcome { fates, mapped: DataFrame::new(rows, columns)?, failures, counts, corrected })
     }
 
     /// The way of one row's cell through a field's steps.
@@ -141,13 +166,15 @@ impl Pipeline {
             return Err(Error::usage("there is no such row in this batch"));
         }
         let compiled = self.compiled.fields.get(field).ok_or_else(|| Error::usage("there is no such field"))?;
-        let one = batch.slice(row as i64, 1);
+        let raw = batch.slice(row as i64, 1);
+        let (one, hits) = self.compiled.corrections.apply(&raw)?;
+        let one = &*one;
         let exprs: Vec<&SqlExpr> = match &compiled.origin {
             CompiledOrigin::Sql(expr) => vec![expr],
             _ => Vec::new(),
         };
-        let mut evaluated = sql::eval_texts(&exprs, &one)?.into_iter();
-        let origin = origin(compiled, &one, &mut evaluated)?;
+        let mut evaluated = sql::eval_texts(&exprs, one)?.into_iter();
+        let origin = origin(compiled, one, &mut evaluated)?;
         let failed = origin.failed.into_iter().next().map(|failure| failure.reason.into_owned());
         let value = if failed.is_some() { None } else { origin.values.get(0) };
         let step = match &compiled.origin {
@@ -155,7 +182,24 @@ impl Pipeline {
             CompiledOrigin::Const(_) => "const".into(),
             CompiledOrigin::Sql(_) => "sql".into(),
         };
-        let mut steps = vec![CellStep { step, value: value.map(str::to_owned), failed: failed.clone() }];
+        let mut steps = Vec::new();
+        let applied = hits.iter().filter(|hit| hit.holds).map(|hit| &self.compiled.corrections.entries()[hit.entry]);
+        let applied: Vec<_> = applied.filter(|entry| self.fields[field].sources.contains(&entry.column)).collect();
+        match (&compiled.origin, applied.last()) {
+            (CompiledOrigin::Column(column), Some(_)) => {
+                let read = text_column(&raw, column)?;
+                steps.push(CellStep { step, value: read.get(0).map(str::to_owned), failed: None });
+                steps.push(CellStep { step: CORRECTION.into(), value: value.map(str::to_owned), failed: None });
+            }
+            _ => {
+                steps.extend(applied.into_iter().map(|entry| CellStep {
+                    step: format!("{CORRECTION} {}", entry.column),
+                    value: entry.to.clone(),
+                    failed: None,
+                }));
+                steps.push(CellStep { step, value: value.map(str::to_owned), failed: failed.clone() });
+            }
+        }
         steps.extend(compiled.cells.trace(value, failed.is_some()));
         Ok(steps)
     }
@@ -218,7 +262,13 @@ impl Pipeline {
     }
 
     /// One entry per step, whether it did something or not, so that the entries of batches can be added up by place.
-    fn counts(&self, changed: &[Vec<u64>], failures: &[RawFailure]) -> Vec<StepCount> {
+    fn counts(
+        &self,
+        changed: &[Vec<u64>],
+        failures: &[RawFailure],
+        corrected: &[CorrectionHit],
+        live: &[bool],
+    ) -> Vec<StepCount> {
         let mut out = Vec::new();
         // Where each field's cell steps begin in `out`.
         let mut starts = Vec::with_capacity(self.fields.len());
@@ -229,6 +279,13 @@ impl Pipeline {
                 changed,
                 failed: 0,
             };
+            if field.sources.iter().any(|column| self.compiled.corrections.touches(column)) {
+                let entries = self.compiled.corrections.entries();
+                let mine = |hit: &&CorrectionHit| hit.holds && field.sources.contains(&entries[hit.entry].column);
+                let mut rows: Vec<usize> = corrected.iter().filter(mine).map(|hit| hit.row).collect();
+                rows.dedup();
+                out.push(count(CORRECTION, rows.into_iter().filter(|row| live[*row]).count() as u64));
+            }
             if matches!(compiled.origin, CompiledOrigin::Sql(_)) {
                 out.push(count("sql", 0));
             }

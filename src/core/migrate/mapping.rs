@@ -347,7 +347,7 @@ impl Writing<'_, '_> {
             }
             let (operation, source, key) = row(cell.row);
             let link = &self.plan.links[cell.link];
-            let why = Why::Parent { field: link.column.clone(), mapping: link.mapping.clone() };
+            let why = Why::Parent { field: link.column.clone(), mapping: link.mapping.clone(), key: cell.key.clone() };
             lost.push((operation, Unwritten { source, key, why }));
         }
         lost

@@ -2,8 +2,9 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::journal::{Reject, RejectWriter, read_rejects, rejects_file};
+use crate::journal::{Parent, Reject, RejectWriter, read_rejects, rejects_file};
 use crate::plan::{Cause, Counts, MappingPlan, Operation};
+use crate::resolve::show_key;
 use crate::table::{RowSource, Snapshot};
 
 /// What a moved row is held for.
@@ -31,6 +32,8 @@ pub(super) enum Why {
         field: String,
         /// Linked mapping.
         mapping: String,
+        /// Old key of the parent.
+        key: String,
     },
 }
 
@@ -84,13 +87,17 @@ impl Outcome {
                 self.counts.rejected += 1;
             }
             let (cells, line) = row.source.and_then(|_| found.next()).unwrap_or_default();
+            let parent = match &row.why {
+                Why::Parent { mapping, key, .. } => Some(Parent { mapping: mapping.clone(), key: show_key(key) }),
+                _ => None,
+            };
             let (field, step, reason, cause) = match row.why {
                 Why::Moved => (None, "platform", MOVED.to_owned(), MOVED.to_owned()),
                 Why::Refused(words) => {
                     let cause = format!("platform: {}", without_values(&words));
                     (None, "platform", words, cause)
                 }
-                Why::Parent { field, mapping } => {
+                Why::Parent { field, mapping, .. } => {
                     let reason = format!("parent rejected ({mapping})");
                     let cause = format!("{field}: {reason}");
                     (Some(field), "link", reason, cause)
@@ -103,13 +110,14 @@ impl Outcome {
                 kind: if held { "held" } else { "rejected" }.to_owned(),
                 row: row.source,
                 line: line.unwrap_or(0),
-                key: row.key,
+                key: row.key.as_deref().map(show_key),
                 field,
                 step: step.to_owned(),
                 reason,
                 cause,
                 source: window.columns.iter().cloned().zip(cells.into_iter().map(cell)).collect(),
                 raw: None,
+                parent,
             })?;
         }
         Ok(())

@@ -14,6 +14,7 @@ use super::shape::Shape;
 use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::journal::erased::ErasedKeys;
+use crate::map::corrections::CorrectionTally;
 use crate::map::{Fate, StepCount};
 use crate::plan::Operation;
 use crate::project::OnMiss;
@@ -26,11 +27,19 @@ pub(crate) struct Blame {
     pub(crate) step: String,
     pub(crate) reason: String,
     pub(crate) cause: String,
+    /// Mapping and old key of the record that it waits for.
+    pub(crate) parent: Option<(String, String)>,
 }
 
 impl Blame {
     fn new(field: Option<&str>, step: &str, reason: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { field: field.map(str::to_owned), step: step.to_owned(), reason: reason.into(), cause: cause.into() }
+        Self {
+            field: field.map(str::to_owned),
+            step: step.to_owned(),
+            reason: reason.into(),
+            cause: cause.into(),
+            parent: None,
+        }
     }
 }
 
@@ -87,6 +96,8 @@ pub(crate) struct State {
     pub(crate) steps: Vec<StepCount>,
     /// Links that wait for a mapping that is planned later.
     pub(crate) later: u64,
+    /// What became of the corrections.
+    pub(crate) corrections: CorrectionTally,
 }
 
 impl State {
@@ -103,6 +114,7 @@ impl State {
             keyless: 0,
             steps: Vec::new(),
             later: 0,
+            corrections: CorrectionTally::default(),
         }
     }
 }
@@ -152,6 +164,7 @@ impl Context<'_> {
         let shape = self.shape;
         let mut outcome = shape.pipeline.apply(&frame)?;
         add_steps(&mut state.steps, &outcome.counts);
+        state.corrections.add(shape.pipeline.corrections().entries().len(), &outcome.corrected);
         let mut cells = shape.cells(&outcome)?;
         let height = frame.height();
         let mut keys = shape.key_texts(&cells);
@@ -303,7 +316,9 @@ impl Context<'_> {
                 OnMiss::Reject => Operation::Rejected,
                 OnMiss::Defer => Operation::Held,
             };
-            return Ok(Decision::blame(operation, lost_parent(&link.plan.column, &link.plan.mapping, lost)));
+            let blame = lost_parent(&link.plan.column, &link.plan.mapping, lost);
+            let parent = Some((link.plan.mapping.clone(), old.to_owned()));
+            return Ok(Decision::blame(operation, Blame { parent, ..blame }));
         }
         match hits {
             Hits::None => Ok(Decision::Insert),

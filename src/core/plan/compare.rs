@@ -226,6 +226,7 @@ fn leave_out_of_scope(
                 step: "match".into(),
                 reason: reason.into(),
                 cause: "matched target row outside the scope".into(),
+                parent: None,
             });
         }
     }

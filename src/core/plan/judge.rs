@@ -5,6 +5,9 @@ use super::target_rows::TargetRows;
 use super::{Blocked, MappingPlan, Selection};
 use crate::project::WriteRule;
 
+/// Stale corrections that are named one by one; `check` names all.
+const STALE_SHOWN: usize = 5;
+
 /// Warnings, and reasons not to run.
 pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bool, plan: &mut MappingPlan) {
     let shape = job.shape;
@@ -30,6 +33,19 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
         }
         Selection::Chosen { by, count } => {
             plan.warnings.push(format!("only {count} rows were planned ({by}): nothing is deleted or marked"));
+        }
+    }
+    // Only once the whole source was seen it is known what no row has any more.
+    if job.rows.end() == u64::MAX {
+        let corrections = shape.pipeline.corrections();
+        let file = shape.mapping.corrections.clone().unwrap_or_default();
+        let stale = state.corrections.stale(corrections);
+        for one in stale.iter().take(STALE_SHOWN) {
+            plan.warnings.push(format!("{} line {} ({}): {}", file.display(), one.line, one.column, one.why));
+        }
+        if stale.len() > STALE_SHOWN {
+            let more = stale.len() - STALE_SHOWN;
+            plan.warnings.push(format!("{}: {more} more corrections do not hold as they stand", file.display()));
         }
     }
     if state.later > 0 {
@@ -60,13 +76,13 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
             advice: "choose another target".into(),
         });
     }
-    let budget = run.error_budget.of(counts.read);
+    let budget = run.error_budget.of(plan.budget_rows());
     if counts.rejected > budget {
         plan.blocked.push(Blocked {
             data: true,
             reason: format!(
-                "{} of {} rows are rejected, the error budget allows {budget}",
-                counts.rejected, counts.read
+                "{} of {} rows are rejected, the error budget allows {budget} ({})",
+                counts.rejected, counts.read, run.error_budget
             ),
             advice: "mend them (crm-console rejects show), or raise error_budget under [run] of the mapping".into(),
         });

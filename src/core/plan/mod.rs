@@ -180,6 +180,9 @@ pub struct MappingPlan {
     /// Which rows of the source.
     #[serde(default)]
     pub selection: Selection,
+    /// Rows of the source in all, pieces that were no rows included.
+    #[serde(default)]
+    pub source_rows: u64,
     /// Target object.
     pub to: ObjectRef,
     /// Folder of the source snapshot.
@@ -232,6 +235,7 @@ impl MappingPlan {
             mapping: mapping.to_owned(),
             from: String::new(),
             selection: Selection::All,
+            source_rows: 0,
             to: ObjectRef { platform: String::new(), object: String::new() },
             source_snapshot: PathBuf::new(),
             target_snapshot: PathBuf::new(),
@@ -253,6 +257,14 @@ impl MappingPlan {
             blocked: Vec::new(),
             identity: None,
             links: Vec::new(),
+        }
+    }
+    /// The rows that a share of the error budget is a share of: of chosen rows those of the whole source, because that is
+    /// what the operator set it for.
+    pub fn budget_rows(&self) -> u64 {
+        match self.selection {
+            Selection::Chosen { .. } => self.source_rows.max(self.counts.read),
+            Selection::All | Selection::First { .. } => self.counts.read,
         }
     }
     /// Columns to hand to a writer: all but those with [`crate::project::WriteRule::Never`].

@@ -14,7 +14,7 @@ use super::shape::{Shape, is_blank, is_true};
 use super::target_rows::TargetRows;
 use super::{Cause, Counts, FieldChange, LeftBehind, MappingPlan, Operation};
 use crate::error::Result;
-use crate::journal::{Reject, RejectWriter, rejects_file};
+use crate::journal::{Parent, Reject, RejectWriter, rejects_file};
 use crate::map::Fate;
 use crate::platform::LINE;
 use crate::project::WriteRule;
@@ -61,6 +61,7 @@ impl Output {
                 cause,
                 source: serde_json::Map::new(),
                 raw: Some(piece.raw),
+                parent: None,
             })?;
         }
         let read =
@@ -261,6 +262,7 @@ impl Output {
         let mut plan = MappingPlan {
             from: shape.mapping.from.label.clone(),
             selection: job.rows.kept(),
+            source_rows: job.source.meta().rows + job.source.meta().rejects,
             to: shape.mapping.to.clone(),
             source_snapshot: job.source.dir().to_owned(),
             target_snapshot: job.target.map(|target| target.dir().to_owned()).unwrap_or_default(),
@@ -346,6 +348,7 @@ fn reject(op: &OpRow, blame: &Blame, frame: &DataFrame, row: usize) -> Result<Re
         cause: blame.cause.clone(),
         source,
         raw: None,
+        parent: blame.parent.clone().map(|(mapping, key)| Parent { mapping, key: show_key(&key) }),
     })
 }
 

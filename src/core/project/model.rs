@@ -294,6 +294,45 @@ impl Bound {
     }
 }
 
+/// How many rows may be rejected: a share, a count, or both, of which the smaller holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Share of the rows, 0 to 1.
+    pub share: Option<f64>,
+    /// Rows.
+    pub count: Option<u64>,
+}
+
+impl Budget {
+    /// A share alone.
+    pub const fn of_share(share: f64) -> Self {
+        Self { share: Some(share), count: None }
+    }
+    /// Takes a bound in; false if there is one of its kind already.
+    pub(in crate::project) fn add(&mut self, bound: Bound) -> bool {
+        match bound {
+            Bound::Share(share) => self.share.replace(share).is_none(),
+            Bound::Count(count) => self.count.replace(count).is_none(),
+        }
+    }
+    /// Most rows out of `total`.
+    pub fn of(self, total: u64) -> u64 {
+        let share = self.share.map(|share| Bound::Share(share).of(total));
+        [share, self.count].into_iter().flatten().min().unwrap_or(total)
+    }
+}
+
+impl std::fmt::Display for Budget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.share, self.count) {
+            (Some(share), Some(count)) => write!(f, "{}% and {count} rows", share * 100.0),
+            (Some(share), None) => write!(f, "{}%", share * 100.0),
+            (None, Some(count)) => write!(f, "{count} rows"),
+            (None, None) => f.write_str("none"),
+        }
+    }
+}
+
 /// Source rows with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -315,14 +354,14 @@ pub struct RunConfig {
     /// Workers for the chunks of a run.
     pub workers: usize,
     /// Most rejected rows before nothing is published.
-    pub error_budget: Bound,
+    pub error_budget: Budget,
     /// Most deleted rows.
     pub max_deletes: Bound,
 }
 
 impl Default for RunConfig {
     fn default() -> Self {
-        Self { mode: Mode::Full, workers: 1, error_budget: Bound::Share(0.01), max_deletes: Bound::Share(0.05) }
+        Self { mode: Mode::Full, workers: 1, error_budget: Budget::of_share(0.01), max_deletes: Bound::Share(0.05) }
     }
 }
 
@@ -355,6 +394,8 @@ pub struct Mapping {
     pub fields: Vec<Field>,
     /// Source columns left behind on purpose.
     pub ignore: Vec<String>,
+    /// A CSV file of the project with columns `key,column,from,to`: cells of single source rows that were mended.
+    pub corrections: Option<PathBuf>,
     /// Run defaults.
     pub run: RunConfig,
     /// `[sync]`, kept as written.

@@ -28,7 +28,7 @@ impl Workspace {
                 done: done as u64,
                 total: Some(project.mappings.len() as u64),
             });
-            self.check_mapping(mapping, &mut problems);
+            self.check_mapping(mapping, monitor, &mut problems);
         }
         // The same slip may be seen from two sides.
         let mut seen: Vec<Problem> = Vec::with_capacity(problems.len());
@@ -40,7 +40,7 @@ impl Workspace {
         Ok(seen)
     }
 
-    fn check_mapping(&self, mapping: &Mapping, problems: &mut Vec<Problem>) {
+    fn check_mapping(&self, mapping: &Mapping, monitor: &dyn Monitor, problems: &mut Vec<Problem>) {
         let project = self.project();
         let at = |severity, field: &str, message: String| problem_at(project, mapping, severity, field, message);
         let source = match self.connector(&mapping.from.platform).and_then(|from| from.schema(&mapping.from.source)) {
@@ -77,6 +77,16 @@ impl Workspace {
                         unread.join(", ")
                     );
                     problems.push(at(Severity::Warning, "fields", message));
+                }
+                match (self.stale_corrections(mapping, monitor), &mapping.corrections) {
+                    (Ok(stale), Some(file)) => problems.extend(stale.into_iter().map(|one| Problem {
+                        severity: Severity::Warning,
+                        line: one.line,
+                        field: one.column,
+                        ..Problem::error(file, one.why)
+                    })),
+                    (Err(error), _) => problems.push(at(Severity::Error, "corrections", error.to_string())),
+                    (Ok(_), None) => {}
                 }
             }
         }

@@ -1,15 +1,20 @@
 //! Erasing a person from the state folder.
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Workspace;
 use super::snapshots::alone;
-use crate::erase::{Erasure, Person, Sweep, search};
+use crate::erase::{Erasure, Person, Removed, Sweep, search};
 use crate::error::{Error, Result};
 use crate::journal::erased::ErasedList;
 use crate::journal::{Entry, StateDir};
+use crate::map::corrections::{self, content_hash};
+use crate::map::{Correction, RowAddress};
 use crate::migrate::{Owner, TargetLocks};
 use crate::monitor::Monitor;
 use crate::project::Mapping;
+use crate::project::edit::{set_correction_in_csv, write_private_text};
+use crate::resolve::KEY_SEPARATOR;
+use crate::table::{RowSource, Snapshot};
 
 impl Workspace {
     /// What the state folder, all environments together, knows of the person whose record `key` names in `object` (a mapping,
@@ -18,7 +23,68 @@ impl Workspace {
         let (chosen, person) = self.find_person(object, key, monitor)?;
         drop(chosen);
         let state = StateDir::of(&self.project().root);
-        Sweep::new(&self.project().root, &state, &person, false).run()
+        let corrections = self.sweep_corrections(&person, false)?;
+        let mut erasure = Sweep::new(&self.project().root, &state, &person, false).run()?;
+        erasure.removed.extend(corrections);
+        Ok(erasure)
+    }
+
+    /// Corrections of the person's rows, and those that name them in other rows: lines of the project's own files.
+    fn sweep_corrections(&self, person: &Person, write: bool) -> Result<Option<Removed>> {
+        let (mut files, mut rows) = (0, 0);
+        for mapping in &self.project().mappings {
+            let Some(path) = mapping.corrections.as_ref().map(|file| self.project().root.join(file)) else { continue };
+            if !path.exists() {
+                continue;
+            }
+            let entries = corrections::load(&path).map_err(|slips| {
+                Error::usage(slips.first().map_or("it cannot be read", |slip| &slip.1))
+                    .at(path.display())
+                    .advise("mend the file, then erase again: it may hold the person's data")
+            })?;
+            let mut theirs: HashSet<u64> = HashSet::new();
+            for (dir, ordinals) in &person.rows {
+                let Ok(snapshot) = Snapshot::open(dir) else { continue };
+                if snapshot.meta().label != mapping.from.label {
+                    continue;
+                }
+                let ordinals: Vec<u64> = ordinals.iter().copied().collect();
+                let mut buffer = Vec::new();
+                for row in snapshot.rows(&ordinals)?.rows {
+                    theirs.insert(content_hash(row.iter().map(Option::as_deref), &mut buffer));
+                }
+            }
+            let named = person.named.get(&mapping.name);
+            let is_theirs = |entry: &Correction| {
+                let names = |cell: &Option<String>| {
+                    let cell = cell.clone().map(|cell| (entry.column.clone(), cell));
+                    cell.is_some_and(|cell| named.is_some_and(|named| named.contains(&cell)))
+                };
+                let row = match &entry.row {
+                    RowAddress::Key(parts) => {
+                        let joined = |parts: Vec<&str>| parts.join(&KEY_SEPARATOR.to_string());
+                        person.is_key(&mapping.name, &joined(parts.iter().map(String::as_str).collect()))
+                            || person.is_key(&mapping.name, &joined(parts.iter().map(|part| part.trim()).collect()))
+                    }
+                    RowAddress::Content { hash, .. } => theirs.contains(hash),
+                };
+                row || names(&entry.from) || names(&entry.to)
+            };
+            let text = std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, &error))?;
+            let (mut new, before) = (text, rows);
+            for entry in entries.iter().filter(|entry| is_theirs(entry)) {
+                let from = entry.from.as_deref();
+                new = set_correction_in_csv(&new, &entry.row.to_string(), &entry.column, from, from)?;
+                rows += 1;
+            }
+            if rows > before {
+                files += 1;
+                if write {
+                    write_private_text(&path, &new)?;
+                }
+            }
+        }
+        Ok((files > 0).then(|| Removed { what: "corrections".to_owned(), files, rows }))
     }
 
     /// Removes what [`Workspace::look_for`] finds and puts the person on the list of the erased, so that later plans leave
@@ -40,7 +106,10 @@ impl Workspace {
         let _alone = folders.into_iter().map(|folder| alone(folder, monitor)).collect::<Result<Vec<_>>>()?;
         // From now on nothing of them is read again; what is there goes next.
         ErasedList::add(&state, &person.signs)?;
-        let erasure = Sweep::new(&self.project().root, &state, &person, true).run()?;
+        // Before the snapshots lose the rows by which some corrections are known.
+        let corrections = self.sweep_corrections(&person, true)?;
+        let mut erasure = Sweep::new(&self.project().root, &state, &person, true).run()?;
+        erasure.removed.extend(corrections);
         let counts: Vec<String> = erasure.removed.iter().map(|part| format!("{} {}", part.what, part.rows)).collect();
         let name = match chosen.first() {
             Some(mapping) => ErasedList::pseudonym(&state, &mapping.to.to_string(), key)?,

@@ -10,7 +10,10 @@ use crate::project::Project;
 
 mod audit;
 mod checks;
+mod corrections;
+mod cutover;
 mod erase;
+mod inbox;
 mod plans;
 mod previews;
 mod repair;
@@ -23,6 +26,9 @@ mod values;
 mod verifying;
 
 pub use audit::note_saved;
+pub use corrections::{Conflict, CorrectionsEdit, FieldTrial, NewCorrection, RowEdit, RowTrial, name_corrections};
+pub use cutover::{Cutover, CutoverItem, CutoverState, CutoverStep};
+pub use inbox::{Retry, RetryRequest};
 pub use plans::{PlanCell, PlanRow};
 pub use previews::{Preview, PreviewRows};
 pub use repair::Repair;

@@ -276,7 +276,7 @@ impl Workspace {
     }
 
     /// A path as it is noted in plans: relative to the project.
-    fn inside(&self, path: &Path) -> PathBuf {
+    pub(super) fn inside(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.project().root).unwrap_or(path).to_owned()
     }
 

@@ -11,8 +11,8 @@ use crate::migrate::{
     write_whole,
 };
 use crate::monitor::{CancelFlag, Monitor, Progress};
-use crate::plan::Plan;
-use crate::project::{Bound, RunConfig};
+use crate::plan::{MappingPlan, Plan};
+use crate::project::{Bound, Budget, RunConfig};
 use crate::score::{Consistency, Tally};
 
 /// Time between two looks at a run that is followed.
@@ -136,7 +136,10 @@ impl Workspace {
         self.recover_others(control, &record.id, &plan)?;
         record.state = RunState::Running;
         control.put_run(record)?;
-        let budget = |name: &str| self.error_budget(name);
+        // Of a selection only a part of the rows is read, but the budget is one of the whole source.
+        let rows =
+            |name: &str| plan.mappings.iter().find(|part| part.mapping == name).map_or(0, MappingPlan::budget_rows);
+        let budget = |name: &str| Bound::Count(self.error_budget(name).of(rows(name)));
         let connect = |platform: &str| self.connector(platform);
         let run = Run { state: &state, dir: &dir, plan: &plan, connect: &connect, budget: &budget, monitor };
         let ended = run.execute(&mut |results| {
@@ -291,7 +294,7 @@ impl Workspace {
         std::path::absolute(named).map_err(|error| Error::io("find", root, &error))
     }
 
-    fn error_budget(&self, mapping: &str) -> Bound {
+    fn error_budget(&self, mapping: &str) -> Budget {
         let mapping = self.project.mappings.iter().find(|one| one.name == mapping);
         mapping.map_or_else(|| RunConfig::default().error_budget, |mapping| mapping.run.error_budget)
     }

@@ -87,6 +87,8 @@ actions! {
     ScreenDiff "screen_diff" "diff" Move [] "Diff: the plan, every change before it happens.";
     ScreenRun "screen_run" "run" Move [] "Run: the migration at work, and its proof.";
     ScreenHistory "screen_history" "history" Move [] "History: all runs, their results and rejects.";
+    ScreenRejects "screen_rejects" "inbox" Move [] "Rejects: what a run or a plan left out by root cause, to be mended and retried.";
+    ScreenCutover "screen_cutover" "cut-over" Move [] "Cut-over: freeze, delta, verify, sign-off and switch as a checklist.";
     Open "open" "open" Look [] "Open what is selected.";
     Search "search" "find" Look [] "Find text on this screen.";
     SearchNext "search_next" "next match" Look [] "To the next match.";
@@ -100,6 +102,7 @@ actions! {
     FilterRows "filter_rows" "all/chg/fail" Look [] "All rows, only those that change, or only those that fail.";
     ChooseObject "choose_object" "object" Look [] "Choose the object to look at.";
     GotoRow "goto_row" "row number" Look [] "Go to a row by its number.";
+    LookAgain "look_again" "look again" Look [] "Look again whether each item of the checklist still holds.";
     Reveal "reveal" "masks" Look [] "Show or mask the values of columns tagged pii.";
     Accept "accept" "accept" Edit [undoable] "Accept the suggestion for this field.";
     AcceptAll "accept_all" "all>=.90" Edit [undoable] "Accept every suggestion with a score of .90 or more.";
@@ -109,6 +112,7 @@ actions! {
     Unlink "unlink" "unlink" Edit [undoable] "Take the link of this field away.";
     EditField "edit_field" "edit" Edit [undoable] "Edit what fills this field, with the result on real rows beside it.";
     FieldOptions "field_options" "options" Edit [undoable] "On error, write rule and type of this field.";
+    CorrectLike "correct_like" "like" Edit [undoable] "Correct all rows of this cause that hold the same in the same way.";
     Undo "undo" "undo" Edit [] "Take the last edit back.";
     Redo "redo" "redo" Edit [] "Do the edit again that was taken back.";
     Save "save" "save" Edit [] "Write the edited mappings to their files.";
@@ -116,6 +120,8 @@ actions! {
     Plan "plan" "preview" Migrate [] "Plan: read both sides and show every change. Nothing is written.";
     Migrate "migrate" "migrate" Migrate [dangerous] "Run this plan. You type the target's name to confirm.";
     Report "report" "report" Migrate [] "Say where the report of this run is, and copy the path: one HTML file to hand over.";
+    Retry "retry" "retry these" Migrate [] "Plan a retry of this row, or of all rows of this cause. Nothing is written.";
+    RetryMended "retry_mended" "retry mended" Migrate [] "Plan a retry of all rows that are mended. Nothing is written.";
     CancelRun "cancel_run" "cancel" Migrate [dangerous] "Stop the run before it publishes.";
     Cancel "cancel" "cancel" Program [] "Stop what is being worked on, or close what is on top.";
     Help "help" "help" Program [] "What every key does here.";

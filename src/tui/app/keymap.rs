@@ -23,6 +23,10 @@ pub enum Layer {
     Run,
     /// The History screen.
     History,
+    /// The inbox of rejects.
+    Rejects,
+    /// The Cutover screen.
+    Cutover,
 }
 
 /// Key, action. In each layer in order of importance: the key bar shows the first that fit.
@@ -51,6 +55,8 @@ const GLOBAL: &[Row] = &[
     ("f5", Action::Reload),
     ("^L", Action::Repaint),
     ("^C", Action::Quit),
+    ("7", Action::ScreenRejects),
+    ("8", Action::ScreenCutover),
 ];
 const LIST: &[Row] = &[
     ("/", Action::Search),
@@ -132,6 +138,19 @@ const HISTORY: &[Row] = &[
     ("R", Action::Report),
 ];
 
+const REJECTS: &[Row] = &[
+    ("enter", Action::Open),
+    ("a", Action::CorrectLike),
+    ("e", Action::EditField),
+    ("v", Action::Values),
+    ("t", Action::Retry),
+    ("T", Action::RetryMended),
+    ("p", Action::Plan),
+    ("x", Action::Reveal),
+];
+
+const CUTOVER: &[Row] = &[("enter", Action::Open), ("p", Action::Plan), ("r", Action::LookAgain)];
+
 /// A key bound in a layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding {
@@ -151,6 +170,8 @@ static BINDINGS: LazyLock<Vec<Binding>> = LazyLock::new(|| {
         (Layer::Diff, DIFF),
         (Layer::Run, RUN),
         (Layer::History, HISTORY),
+        (Layer::Rejects, REJECTS),
+        (Layer::Cutover, CUTOVER),
         (Layer::List, LIST),
         (Layer::Global, GLOBAL),
     ]

@@ -24,7 +24,7 @@ pub(crate) mod tests;
 use action::Action;
 use draft::Draft;
 use key::Key;
-use msg::{Answer, Effect, Lane, MappingText, Mouse, Msg, Request, Ticket};
+use msg::{Answer, Corrected, Effect, Lane, MappingText, Mouse, Msg, Request, Ticket};
 use overlay::{Outcome, Overlay, Picker, Question, Reply, Tag};
 use screens::{ScreenId, Screens};
 use session::{Session, Unsaved};
@@ -137,6 +137,9 @@ impl App {
         self.overlays.append(&mut self.shared.opened);
         self.parse_what_is_stale();
         self.screens.get_mut(self.screen).settle(&mut self.shared);
+        if let Some(action) = self.shared.then_act.take_if(|_| self.shared.focus.is_none()) {
+            self.act(action);
+        }
         // A screen may open or switch while it settles.
         self.overlays.append(&mut self.shared.opened);
         for overlay in &mut self.overlays {
@@ -323,7 +326,7 @@ impl App {
             Mouse::Press(column, 0) if self.overlays.is_empty() => {
                 // The tabs are drawn as ` 1 Data 2 Map …` from column 0.
                 let mut start = 1;
-                for id in ScreenId::ALL {
+                for id in ScreenId::ALL.iter().filter(|id| id.has_tab() || **id == self.screen) {
                     let end = start + id.name().len() + 2;
                     if (start..end).contains(&usize::from(column)) {
                         return self.act(id.action());
@@ -417,6 +420,7 @@ impl App {
                 }
                 self.shared.saves += 1;
             }
+            Answer::Corrected(done) => self.take_corrections(done),
             Answer::Plan(plan) => self.shared.plan = Some(plan.clone()),
             Answer::Runs(runs) => {
                 let first = self.shared.runs.is_empty() && self.shared.run.is_none();
@@ -435,6 +439,38 @@ impl App {
             }
             Answer::Run(run) => self.shared.run = Some((**run).clone()),
             _ => {}
+        }
+    }
+
+    fn take_corrections(&mut self, done: &Corrected) {
+        let changed = done.file.before != done.file.after;
+        if let Some(draft) = self.shared.drafts.iter_mut().find(|draft| draft.name == done.mapping) {
+            if let Some(named) = &done.named {
+                // What is typed and not saved stays so; only the name of the file comes in.
+                if let Ok(text) = crm_core::workspace::name_corrections(draft.history.text(), &done.mapping) {
+                    draft.history.push("the file of corrections", text);
+                }
+                draft.saved.clone_from(named);
+            }
+            if changed {
+                draft.history.push_file(&*done.label, done.file.clone());
+            }
+        }
+        self.shared.project = done.project.clone();
+        self.shared.saves += 1;
+        match done.conflicts.first() {
+            Some(first) => {
+                let more = match done.conflicts.len() {
+                    1 => String::new(),
+                    more => format!(", and {} more", more - 1),
+                };
+                let text = format!("{} cells corrected; reject {}: {}{more}", done.cells, first.n, first.why);
+                self.shared.tell(Tone::Bad, text);
+            }
+            None => {
+                let name = done.file.path.display();
+                self.shared.tell(Tone::Good, format!("{} cells corrected in {name}; u takes it back", done.cells));
+            }
         }
     }
 

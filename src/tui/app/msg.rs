@@ -9,9 +9,12 @@ use crm_core::monitor::Progress;
 use crm_core::plan::{Operation, Plan};
 use crm_core::platform::{ColumnInfo, ObjectInfo, ReadReject, Source};
 use crm_core::project::{Mapping, Problem, Project};
+use crm_core::rejects::Inbox;
 use crm_core::table::Window;
 use crm_core::table::profile::Profile;
-use crm_core::workspace::{FieldValue, PlanRow, Preview, PreviewRows};
+use crm_core::workspace::{
+    Conflict, Cutover, FieldValue, PlanRow, Preview, PreviewRows, RetryRequest, RowEdit, RowTrial,
+};
 
 use super::history::FileEdit;
 use super::key::Key;
@@ -99,6 +102,14 @@ pub enum Lane {
     Runs,
     /// Rejects of a run of the past.
     HistoryRejects,
+    /// The inbox of rejects.
+    Inbox,
+    /// A rejected row, tried.
+    Trial,
+    /// Writing corrections.
+    Correct,
+    /// The cut-over's checklist.
+    Cutover,
 }
 
 impl Lane {
@@ -211,6 +222,25 @@ pub enum Request {
     Trace(MappingText, u64, String),
     /// Plan these mappings, all if empty.
     Plan(Vec<String>),
+    /// Plan a retry of rejects.
+    Retry(RetryRequest),
+    /// The inbox of a run or a plan.
+    Inbox(String),
+    /// A rejected row through a mapping's steps, with some cells edited.
+    Trial(MappingText, Box<Reject>, Vec<(String, Option<String>)>),
+    /// Write corrections of source cells.
+    Correct {
+        /// Mapping.
+        mapping: String,
+        /// Edited rows.
+        edits: Vec<RowEdit>,
+        /// The mapping with its corrections file named, where that is not so yet.
+        named: Option<SaveText>,
+        /// For undo.
+        label: String,
+    },
+    /// Look at the cut-over's checklist, or note something in it.
+    Cutover(CutoverRequest),
     /// A stored plan.
     LoadPlan(String),
     /// Rows behind a count.
@@ -286,6 +316,38 @@ pub struct Proposal {
     pub clean: Vec<String>,
 }
 
+/// What is asked of the cut-over's checklist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CutoverRequest {
+    /// How it stands.
+    Status,
+    /// The old CRM is read-only.
+    Freeze,
+    /// These sign for the run.
+    Signoff(Vec<String>),
+    /// The new CRM is the one that is worked with; what the operator typed.
+    Switch(String),
+}
+
+/// Corrections that were written.
+#[derive(Debug, Clone)]
+pub struct Corrected {
+    /// Mapping.
+    pub mapping: String,
+    /// Its corrections file.
+    pub file: FileEdit,
+    /// What the edit did.
+    pub label: String,
+    /// The mapping's text, where it names the file only now.
+    pub named: Option<String>,
+    /// The project as it is now.
+    pub project: Project,
+    /// Cells that were corrected.
+    pub cells: usize,
+    /// What could not be.
+    pub conflicts: Vec<Conflict>,
+}
+
 /// What a job found.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -317,7 +379,15 @@ pub enum Answer {
     Values(Vec<FieldValue>),
     /// To [`Request::Trace`].
     Trace(Vec<CellStep>),
-    /// To [`Request::Plan`] and [`Request::LoadPlan`].
+    /// To [`Request::Inbox`].
+    Inbox(Arc<Inbox>),
+    /// To [`Request::Trial`].
+    Trial(Box<RowTrial>),
+    /// To [`Request::Cutover`].
+    Cutover(Box<Cutover>),
+    /// To [`Request::Correct`].
+    Corrected(Box<Corrected>),
+    /// To [`Request::Plan`], [`Request::Retry`] and [`Request::LoadPlan`].
     Plan(Arc<Plan>),
     /// To [`Request::PlanRows`]: rows, and how many there are.
     PlanRows(Vec<PlanRow>, u64),

@@ -99,6 +99,13 @@ impl RunRejects {
         }
         shared.open(Overlay::Text(format!("{mapping}: {}", cause.cause), text, 0));
     }
+    /// Opens the inbox at the cause at the cursor.
+    pub fn open_inbox(&self, back: ScreenId, shared: &mut Shared) {
+        let at = self.causes.get(self.list.cursor).map(|(mapping, cause)| (mapping.clone(), cause.cause.clone()));
+        if let Some(run) = self.run.clone() {
+            shared.open_inbox(&run, back, at);
+        }
+    }
     /// Goes to the field that is to blame.
     pub fn mend(&self, shared: &mut Shared) {
         let Some((mapping, cause)) = self.causes.get(self.list.cursor) else { return };

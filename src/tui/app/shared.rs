@@ -8,10 +8,12 @@ use crm_core::monitor::Progress;
 use crm_core::plan::Plan;
 use crm_core::project::{Mapping, Project};
 
+use super::action::Action;
 use super::draft::Draft;
 use super::msg::{Effect, Lane, Request, SaveText, Ticket};
 use super::overlay::Overlay;
 use super::screens::ScreenId;
+use super::screens::rejects::OpenInbox;
 
 /// How a notice is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,10 @@ pub struct Shared {
     pub when_saved: Option<WhenSaved>,
     /// Target field that the Map screen shall go to.
     pub focus: Option<String>,
+    /// What to do once the screen that is gone to has settled.
+    pub then_act: Option<Action>,
+    /// What the inbox of rejects shall open on.
+    pub inbox: Option<OpenInbox>,
     /// Counts saves and reloads: what depends on files is stale when it has moved.
     pub saves: u64,
     /// To open on top, by the next turn of the app.
@@ -168,6 +174,11 @@ impl Shared {
         if !self.save(Some(WhenSaved::Plan)) {
             self.ask(Lane::Plan, "planning", Request::Plan(Vec::new()));
         }
+    }
+    /// The inbox of rejects of a run or a plan.
+    pub fn open_inbox(&mut self, of: &str, back: ScreenId, at: Option<(String, String)>) {
+        self.inbox = Some(OpenInbox { of: of.to_owned(), back, at });
+        self.go(ScreenId::Rejects);
     }
     /// Another screen.
     pub fn go(&mut self, screen: ScreenId) {

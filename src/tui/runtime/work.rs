@@ -10,12 +10,14 @@ use crm_core::project::edit::{set_value_in_csv, write_text};
 use crm_core::project::{Mapping, Problem, load_mapping};
 use crm_core::suggest::{FieldInfo, suggest};
 use crm_core::table::{RowSource, Window};
-use crm_core::workspace::{Freshness, PreviewRows, Workspace, note_saved};
+use crm_core::workspace::{CorrectionsEdit, Freshness, PreviewRows, Workspace, note_saved};
 use crm_core::{Error, Result};
 
 use super::jobs::{Answered, current, reload};
 use crate::app::history::FileEdit;
-use crate::app::msg::{Answer, Columns, MappingText, ObjectSpec, PlatformObjects, Proposal, Request, SaveText};
+use crate::app::msg::{
+    Answer, Columns, Corrected, CutoverRequest, MappingText, ObjectSpec, PlatformObjects, Proposal, Request, SaveText,
+};
 
 /// Rows of one step of a search.
 const FIND_ROWS: u64 = 8_192;
@@ -82,6 +84,26 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
             Answer::Trace(workspace.trace_cell(&mapping, row, &field)?)
         }
         Request::Plan(mappings) => Answer::Plan(Arc::new(now().plan(&mappings, None, monitor)?)),
+        Request::Retry(request) => Answer::Plan(Arc::new(now().plan_retry(&request, monitor)?.plan)),
+        Request::Inbox(of) => Answer::Inbox(Arc::new(now().inbox(&of)?)),
+        Request::Trial(text, reject, edits) => {
+            let workspace = now();
+            let mapping = parse(&workspace, &text).map_err(|problems| first_problem(&problems))?;
+            Answer::Trial(Box::new(workspace.try_row(&mapping, &reject, &edits)?))
+        }
+        Request::Correct { mapping, edits, named, label } => {
+            let edit = now().corrections_for(&mapping, &edits, true, monitor)?;
+            Answer::Corrected(Box::new(correct(workspace, edit, named, label)?))
+        }
+        Request::Cutover(request) => {
+            let workspace = now();
+            Answer::Cutover(Box::new(match request {
+                CutoverRequest::Status => workspace.cutover()?,
+                CutoverRequest::Freeze => workspace.cutover_freeze()?,
+                CutoverRequest::Signoff(names) => workspace.cutover_signoff(&names, None)?,
+                CutoverRequest::Switch(typed) => workspace.cutover_switch(&typed)?,
+            }))
+        }
         Request::LoadPlan(id) => Answer::Plan(Arc::new(now().load_plan(&id)?)),
         Request::PlanRows { plan, mapping, operation, column, first, count } => {
             let (rows, total) = now().plan_rows(&plan, &mapping, operation, column.as_deref(), first, count)?;
@@ -131,6 +153,32 @@ fn save(root: &Path, save: &SaveText) -> Result<()> {
     write_text(&path, &save.text.text)?;
     let (file, name) = (&save.text.path, &save.text.name);
     note_saved(root, file, Some(name), save.base.as_bytes(), save.text.text.as_bytes())
+}
+
+/// Writes corrections, and names their file in the mapping.
+fn correct(
+    workspace: &Mutex<Workspace>,
+    edit: CorrectionsEdit,
+    named: Option<SaveText>,
+    label: String,
+) -> Result<Corrected> {
+    let now = current(workspace);
+    if edit.after != edit.before {
+        now.write_corrections_file(&edit)?;
+        if let Some(named) = &named {
+            save(&now.project().root, named)?;
+        }
+    }
+    let named = named.filter(|_| edit.after != edit.before).map(|named| named.text.text.to_string());
+    Ok(Corrected {
+        mapping: edit.mapping,
+        file: FileEdit { path: edit.path, before: edit.before, after: edit.after },
+        label,
+        named,
+        project: reload(workspace)?.project().clone(),
+        cells: edit.corrections.len(),
+        conflicts: edit.conflicts,
+    })
 }
 
 fn changed_meanwhile(path: &Path) -> Error {

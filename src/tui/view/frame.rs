@@ -24,7 +24,7 @@ pub fn draw(frame: &mut Frame, app: &App, look: &Look) {
 fn tabs(frame: &mut Frame, app: &App, look: &Look) {
     let area = frame.area();
     let mut spans = vec![Span::raw(" ")];
-    for (at, id) in ScreenId::ALL.iter().enumerate() {
+    for (at, id) in ScreenId::ALL.iter().enumerate().filter(|(_, id)| id.has_tab() || **id == app.screen) {
         let style = if *id == app.screen { look.theme.tab() } else { look.theme.plain() };
         spans.push(Span::raw(format!("{} ", at + 1)));
         spans.push(Span::styled(id.name(), style));

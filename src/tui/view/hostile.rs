@@ -13,10 +13,12 @@ use crate::app::overlay::Overlay;
 use crate::app::overlay::{Picker, Question, Tag};
 use crate::app::screens::ScreenId;
 use crate::app::screens::clean::tests::cleaned;
+use crate::app::screens::cutover::tests::with_checklist;
 use crate::app::screens::data::tests::opened;
 use crate::app::screens::diff::tests::{plan, planned, row};
 use crate::app::screens::history::tests::{record, reject};
 use crate::app::screens::map::tests::mapped;
+use crate::app::screens::rejects::tests::{edited_row, with_inbox};
 use crate::app::shared::Tone;
 use crate::app::tests::{answer, press};
 
@@ -86,6 +88,27 @@ fn screens(text: &str) -> Vec<App> {
     left.source.insert(own(), serde_json::Value::from(text));
     answer(&mut run, Lane::RunRejects, Ok(Answer::Rejects(Arc::new(vec![left]))));
 
+    let mut cause = with_inbox();
+    press(&mut cause, "enter");
+    hostile_inbox(&mut cause, text);
+    let mut broken = edited_row();
+    hostile_inbox(&mut broken, text);
+    let row = broken.screens.rejects.row.as_mut().unwrap();
+    row.columns.iter_mut().for_each(|column| *column = own());
+    let trial = row.trial.as_mut().unwrap();
+    trial.cells.iter_mut().for_each(|cell| *cell = (own(), Some(own()), None));
+    trial.failures = vec![(own(), own())];
+    for field in &mut trial.fields {
+        (field.target, field.sources) = (own(), vec![own()]);
+        for step in field.before.iter_mut().chain(&mut field.after) {
+            (step.step, step.value) = (own(), Some(own()));
+        }
+    }
+    let mut list = with_checklist(2);
+    let cutover = list.screens.cutover.cutover.as_mut().unwrap();
+    cutover.items.iter_mut().for_each(|item| (item.detail, item.advice) = (own(), Some(own())));
+    (cutover.others, cutover.confirm) = (vec![(own(), own())], own());
+
     let mut reading = mapped();
     press(&mut reading, "6");
     run.shared.project.name = own();
@@ -100,8 +123,25 @@ fn screens(text: &str) -> Vec<App> {
     question.lines = vec![own()];
     let mut asked = mapped();
     asked.overlays = vec![Overlay::Ask(question)];
-    apps.push(asked);
+    apps.extend([asked, cause, broken, list]);
     apps
+}
+
+/// This text wherever a reject shows any.
+fn hostile_inbox(app: &mut App, text: &str) {
+    let own = || text.to_owned();
+    let mut inbox = (**app.screens.rejects.inbox.as_ref().unwrap()).clone();
+    for entry in &mut inbox.entries {
+        let reject = &mut entry.reject;
+        (entry.mapping, entry.retried) = (own(), Some(own()));
+        (reject.cause, reject.reason, reject.step) = (own(), own(), own());
+        (reject.key, reject.field) = (Some(own()), Some(own()));
+        reject.source.insert(own(), serde_json::Value::from(text));
+    }
+    for group in &mut inbox.groups {
+        (group.mapping, group.cause) = (own(), own());
+    }
+    app.screens.rejects.inbox = Some(Arc::new(inbox));
 }
 
 fn check(text: &str) {

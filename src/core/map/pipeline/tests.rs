@@ -28,6 +28,7 @@ fn mapping(fields: Vec<Field>) -> Mapping {
         duplicates: Duplicates::Reject,
         fields,
         ignore: Vec::new(),
+        corrections: None,
         run: RunConfig::default(),
         sync: toml::Table::new(),
     }

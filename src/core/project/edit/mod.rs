@@ -5,14 +5,16 @@ use super::Field;
 use super::read::Reader;
 use crate::error::{Error, Result};
 
+mod corrections;
 mod field;
 #[cfg(test)]
 mod tests;
 mod values;
 mod write;
 
+pub use corrections::set_correction_in_csv;
 pub use values::set_value_in_csv;
-pub use write::write_text;
+pub use write::{write_private_text, write_text};
 
 /// Lines are kept under this many columns where that is feasible.
 const MAX_COLUMNS: usize = 99;
@@ -126,7 +128,8 @@ impl MappingEdit {
         Ok(())
     }
 
-    /// Sets a text at the top (`from`, `to`, `where`, `scope`, `deleted`, `target_only`, `duplicates`); None removes it.
+    /// Sets a text at the top (`from`, `to`, `where`, `scope`, `deleted`, `target_only`, `duplicates`,
+    /// `corrections`); None removes it.
     pub fn set_text(&mut self, key: &str, text: Option<&str>) {
         set_entry(self.document.as_table_mut(), key, text.map(Value::from));
     }

@@ -197,7 +197,7 @@ fn settings_at_the_top_and_of_a_run() {
     let mapping = load(&text);
     assert_eq!(mapping.filter.as_deref(), Some("STATUS = 'x'"));
     assert_eq!(mapping.key, ["legacy_id", "email"]);
-    assert_eq!(mapping.run.error_budget, crate::project::Bound::Share(0.02));
+    assert_eq!(mapping.run.error_budget, crate::project::Budget::of_share(0.02));
     assert_eq!(mapping.run.workers, 2);
     editing.set_text("where", None);
     assert!(load(&editing.to_string()).filter.is_none());

@@ -47,11 +47,11 @@ pub fn set_value_in_csv(text: &str, from: &str, to: &str) -> Result<String> {
 }
 
 /// The csv reader counts a record from the end of the one before it, blank lines included.
-fn skip_blank_lines(text: &str, start: usize) -> usize {
+pub(super) fn skip_blank_lines(text: &str, start: usize) -> usize {
     start + text[start..].len() - text[start..].trim_start_matches(['\r', '\n']).len()
 }
 
-fn quoted(cell: &str) -> Cow<'_, str> {
+pub(super) fn quoted(cell: &str) -> Cow<'_, str> {
     let plain = !cell.contains([',', '"', '\n', '\r']) && cell.trim() == cell;
     if plain { Cow::Borrowed(cell) } else { Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\""))) }
 }

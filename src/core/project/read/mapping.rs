@@ -9,7 +9,7 @@ use super::field::read_fields;
 use super::{Reader, Section, article, plain_table};
 use crate::platform::Source;
 use crate::project::words::{did_you_mean, nearest};
-use crate::project::{Bound, FromRef, Mapping, MatchBy, ObjectRef, Origin, RunConfig, TargetOnly};
+use crate::project::{Bound, Budget, FromRef, Mapping, MatchBy, ObjectRef, Origin, RunConfig, TargetOnly};
 
 /// Every key at the top of a mapping file, in the order in which they are written.
 pub(in crate::project) const MAPPING_KEYS: &[&str] = &[
@@ -23,6 +23,7 @@ pub(in crate::project) const MAPPING_KEYS: &[&str] = &[
     "deleted",
     "duplicates",
     "ignore",
+    "corrections",
     "split",
     "fields",
     "run",
@@ -76,6 +77,7 @@ pub(in crate::project) fn read_mapping(
         deleted: reader.filled(top, "deleted"),
         duplicates: reader.word(top, "duplicates"),
         ignore: reader.texts(top, "ignore").unwrap_or_default(),
+        corrections: reader.filled(top, "corrections").map(std::path::PathBuf::from),
         run: read_run(reader, top),
         sync: top.get("sync").and_then(|item| item.as_table_like()).map(plain_table).unwrap_or_default(),
         from: from?,
@@ -194,9 +196,33 @@ fn read_run(reader: &mut Reader, top: &Section<'_>) -> RunConfig {
     RunConfig {
         mode: reader.word(&run, "mode"),
         workers,
-        error_budget: read_bound(reader, &run, "error_budget").unwrap_or(defaults.error_budget),
+        error_budget: read_budget(reader, &run).unwrap_or(defaults.error_budget),
         max_deletes: read_bound(reader, &run, "max_deletes").unwrap_or(defaults.max_deletes),
     }
+}
+
+/// `"1%"`, `50`, or both in a list.
+fn read_budget(reader: &mut Reader, run: &Section<'_>) -> Option<Budget> {
+    let item = run.get("error_budget")?;
+    let mut budget = Budget::default();
+    let Some(list) = item.as_array() else {
+        budget.add(read_bound(reader, run, "error_budget")?);
+        return Some(budget);
+    };
+    let bounds: Option<Vec<Bound>> = list
+        .iter()
+        .map(|value| match (value.as_integer(), value.as_str()) {
+            (Some(rows), _) => u64::try_from(rows).ok().map(Bound::Count),
+            (_, Some(text)) => Bound::parse(text),
+            _ => None,
+        })
+        .collect();
+    let fits = bounds.is_some_and(|bounds| !bounds.is_empty() && bounds.into_iter().all(|bound| budget.add(bound)));
+    if !fits {
+        reader.error(run, "error_budget", "as a list it holds one share and one number of rows: [\"1%\", 50]");
+        return None;
+    }
+    Some(budget)
 }
 
 fn read_bound(reader: &mut Reader, run: &Section<'_>, key: &str) -> Option<Bound> {

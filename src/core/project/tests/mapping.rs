@@ -60,7 +60,7 @@ fn every_line_of_the_designs_example_loads() {
     assert_eq!(mapping.filter.as_deref(), Some("STATUS IS NOT NULL"));
     assert_eq!(mapping.deleted.as_deref(), Some("STATUS = 'deleted'"));
     assert_eq!(mapping.run.workers, 2);
-    assert_eq!(mapping.run.error_budget, Bound::Share(0.01));
+    assert_eq!(mapping.run.error_budget, Budget::of_share(0.01));
     assert_eq!(mapping.run.max_deletes, Bound::Share(0.05));
     assert_eq!(mapping.sync["max_changes"].as_str(), Some("5%/10m"));
 

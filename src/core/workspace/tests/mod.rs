@@ -4,5 +4,6 @@ pub(crate) mod bench;
 mod plans;
 mod proof;
 mod properties;
+mod rejects;
 mod repairing;
 mod verifying;

@@ -1,7 +1,7 @@
 //! The History screen: all runs, and the results and rejects of one of them.
 use crm_core::journal::RunRecord;
 
-use super::ScreenState;
+use super::{ScreenId, ScreenState};
 use crate::app::action::Action;
 use crate::app::list::ListState;
 use crate::app::msg::{Answer, Lane, Request};
@@ -77,12 +77,19 @@ impl ScreenState for HistoryScreen {
                     }
                     true
                 }
+                Action::Rejects => {
+                    if let Some(run) = shared.runs.get(self.list.cursor).map(|run| run.id.clone()) {
+                        shared.open_inbox(&run, ScreenId::History, None);
+                    }
+                    true
+                }
                 _ => self.list.act(action),
             };
         }
         match action {
             Action::Back => self.open = None,
-            Action::Open | Action::Rejects => self.rejects.show(shared),
+            Action::Open => self.rejects.show(shared),
+            Action::Rejects => self.rejects.open_inbox(ScreenId::History, shared),
             Action::EditField => self.rejects.mend(shared),
             _ => return self.rejects.list.act(action),
         }
@@ -120,8 +127,8 @@ impl ScreenState for HistoryScreen {
     }
     fn offers(&self, action: Action, shared: &Shared) -> bool {
         match action {
-            Action::Rejects | Action::EditField => self.open.is_some(),
-            Action::Report => !shared.runs.is_empty(),
+            Action::EditField => self.open.is_some(),
+            Action::Rejects | Action::Report => !shared.runs.is_empty(),
             _ => true,
         }
     }

@@ -7,10 +7,12 @@ use super::overlay::{Reply, Tag};
 use super::shared::Shared;
 
 pub mod clean;
+pub mod cutover;
 pub mod data;
 pub mod diff;
 pub mod history;
 pub mod map;
+pub mod rejects;
 pub mod run;
 
 /// Hands all screens to a macro, one row each: variant, module in `app/screens` and `view/screens`, state, the action
@@ -24,6 +26,8 @@ macro_rules! for_each_screen {
             Diff diff DiffScreen ScreenDiff;
             Run run RunScreen ScreenRun;
             History history HistoryScreen ScreenHistory;
+            Rejects rejects RejectsScreen ScreenRejects;
+            Cutover cutover CutoverScreen ScreenCutover;
         }
     };
 }
@@ -127,6 +131,10 @@ macro_rules! screens {
 for_each_screen!(screens);
 
 impl ScreenId {
+    /// It has a tab of its own; the others are reached from these, and have one while they are shown.
+    pub const fn has_tab(self) -> bool {
+        !matches!(self, Self::Rejects | Self::Cutover)
+    }
     /// By name, letter case aside.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|id| id.name().eq_ignore_ascii_case(name))

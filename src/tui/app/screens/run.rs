@@ -94,7 +94,8 @@ impl ScreenState for RunScreen {
     fn act(&mut self, action: Action, shared: &mut Shared) -> bool {
         match action {
             Action::CancelRun => Self::ask_cancel(shared),
-            Action::Open | Action::Rejects => self.rejects.show(shared),
+            Action::Open => self.rejects.show(shared),
+            Action::Rejects => self.rejects.open_inbox(ScreenId::Run, shared),
             Action::EditField => self.rejects.mend(shared),
             _ => return self.rejects.list.act(action),
         }

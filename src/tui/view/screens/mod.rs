@@ -7,10 +7,12 @@ use crate::app::App;
 use crate::app::screens::{ScreenId, for_each_screen};
 
 pub mod clean;
+pub mod cutover;
 pub mod data;
 pub mod diff;
 pub mod history;
 pub mod map;
+pub mod rejects;
 pub mod run;
 
 macro_rules! views {

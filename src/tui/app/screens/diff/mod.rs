@@ -3,7 +3,7 @@ mod rows;
 
 use std::sync::Arc;
 
-use crm_core::plan::{Counts, MappingPlan, Operation, Plan};
+use crm_core::plan::{Counts, MappingPlan, Operation, Plan, Purpose};
 
 pub use rows::{CHUNK, Line, Rows};
 
@@ -193,21 +193,15 @@ impl DiffScreen {
         shared.focus = field;
         shared.go(ScreenId::Map);
     }
-    fn go_to_rejects(&mut self, shared: &mut Shared) {
+    fn open_inbox(&self, shared: &mut Shared) {
         let Some(plan) = shared.plan.clone() else { return };
-        let has = |mapping: &MappingPlan, operation| count(&mapping.counts, operation) > 0;
-        let wanted = [Operation::Rejected, Operation::Held].into_iter().find_map(|operation| {
-            let here = self.mapping(&plan).filter(|mapping| has(mapping, operation)).map(|_| self.mappings.cursor);
-            let at = here.or_else(|| plan.mappings.iter().position(|mapping| has(mapping, operation)))?;
-            Some((operation, at))
-        });
-        match wanted {
-            Some((operation, at)) => {
-                self.mappings.select(at);
-                self.operation = OPERATIONS.iter().position(|(one, _)| *one == operation).unwrap_or(0);
-                self.in_rows = true;
-            }
-            None => shared.tell(Tone::Good, "no row is rejected or held"),
+        let left = plan.mappings.iter().any(|mapping| mapping.counts.rejected + mapping.counts.held > 0);
+        if left {
+            let mapping = self.mapping(&plan).map(|mapping| mapping.mapping.clone());
+            let at = mapping.zip(self.rows.cause().map(|cause| cause.cause.clone()));
+            shared.open_inbox(&plan.id, ScreenId::Diff, at);
+        } else {
+            shared.tell(Tone::Good, "no row is rejected or held");
         }
     }
     fn act_on_counts(&mut self, action: Action) -> bool {
@@ -237,7 +231,7 @@ impl ScreenState for DiffScreen {
             Action::Migrate => self.confirm(shared),
             Action::NextPane => self.in_rows = !self.in_rows,
             Action::FilterColumn => self.choose_column(shared),
-            Action::Rejects => self.go_to_rejects(shared),
+            Action::Rejects => self.open_inbox(shared),
             Action::EditField => self.mend(shared),
             Action::Reveal => self.rows.revealed = !self.rows.revealed,
             Action::Back if self.in_rows => self.in_rows = false,
@@ -251,7 +245,11 @@ impl ScreenState for DiffScreen {
         let Some(plan) = &shared.plan else { return "PLAN  none yet".to_owned() };
         let made = plan.created.get(11..16).unwrap_or_default();
         let stale = if self.stale { "  STALE: mappings changed, p plans anew" } else { "" };
-        format!("PLAN {} -> {}  made {made} UTC{stale}", plan.id, plan.confirm)
+        let purpose = match &plan.purpose {
+            Purpose::Migrate => String::new(),
+            purpose => format!("  {} of {}", purpose.word(), purpose.about().unwrap_or_default()),
+        };
+        format!("PLAN {} -> {}{purpose}  made {made} UTC{stale}", plan.id, plan.confirm)
     }
     fn answer(&mut self, lane: Lane, answer: &Answer, shared: &mut Shared) {
         match (lane, answer) {

@@ -113,13 +113,17 @@ fn a_plan_opens_on_what_changes_and_the_counts_lead_to_their_rows() {
 #[test]
 fn rejects_come_by_cause_and_lead_to_the_field() {
     let mut app = planned(plan());
-    press(&mut app, "r");
+    press(&mut app, "right right right right right");
     assert_eq!(app.screens.diff.operation(), Operation::Rejected);
     let rejects = vec![reject(0, "stage: not in the value map"), reject(1, "stage: not in the value map")];
     answer(&mut app, Lane::PlanRejects, Ok(Answer::Rejects(Arc::new(rejects))));
     assert_eq!(app.screens.diff.rows.causes[0].rows.len(), 2);
     press(&mut app, "e");
     assert_eq!(app.screen, ScreenId::Map);
+    press(&mut app, "4 r");
+    assert_eq!(app.screen, ScreenId::Rejects);
+    press(&mut app, "q");
+    assert_eq!(app.screen, ScreenId::Diff);
 }
 
 #[test]

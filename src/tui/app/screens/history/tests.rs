@@ -70,6 +70,7 @@ pub(crate) fn reject(n: u64, cause: &str) -> Reject {
         cause: cause.into(),
         source: serde_json::from_str(r#"{"STG": "W", "NOTE": null}"#).unwrap(),
         raw: None,
+        parent: None,
     }
 }
 
