@@ -1,6 +1,6 @@
 //! Changes in target order, whatever order the source has.
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::{DataFrame, IdxCa, IdxSize};
 
@@ -19,8 +19,9 @@ pub(super) const SORT_ROWS: usize = 4 * OPS_BATCH;
 /// See [`OpsReader::changes`].
 pub struct ChangeRun {
     reader: OpsReader,
-    /// Buckets by target range, ascending; each sorts in memory.
-    buckets: VecDeque<Store>,
+    /// Buckets by target range, ascending; each sorts in memory. Opened one after the other: what a file says of its many
+    /// row groups is not small.
+    buckets: VecDeque<PathBuf>,
     sorted: Option<(DataFrame, usize)>,
     /// Keeps the bucket files until the end.
     temp: Option<tempfile::TempDir>,
@@ -101,7 +102,7 @@ impl ChangeRun {
         for writer in writers {
             writer.finish()?;
         }
-        self.buckets = paths.iter().map(|path| Store::open(path)).collect::<Result<_>>()?;
+        self.buckets = paths.into();
         self.temp = Some(folder);
         Ok(())
     }
@@ -120,6 +121,7 @@ impl ChangeRun {
                 return Ok(None);
             };
             self.sorted = None;
+            let bucket = Store::open(&bucket)?;
             self.sorted = Some((sort(bucket.slice(0, bucket.rows() as usize, None)?)?, 0));
         }
     }

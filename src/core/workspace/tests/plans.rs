@@ -1,7 +1,7 @@
-use super::bench::Bench;
+use super::bench::{Bench, table};
 use crate::journal::Reject;
-use crate::monitor::Silent;
-use crate::plan::{Counts, Operation, Plan, Selection};
+use crate::monitor::{CancelFlag, Silent};
+use crate::plan::{Counts, Operation, Plan, Selection, store};
 use crate::workspace::plans::PlanRequest;
 use crate::workspace::{PlanRow, Workspace};
 
@@ -317,4 +317,33 @@ fn a_selection_takes_operations_and_changes_none() {
         "{:?}",
         plan.mappings[0].warnings
     );
+}
+
+#[test]
+fn old_plans_go_but_those_that_runs_refer_to() {
+    let mapping =
+        "from = \"old:people\"\nto = \"new:people\"\nkey = [\"id\"]\n[fields]\nid = \"ID\"\nname = \"NAME\"\n";
+    let bench = Bench::new(&[("people", mapping)]).old("people", "ID,NAME\n1,a").new_side("people", "id,name");
+    let workspace = bench.open();
+    let first = bench.plan();
+    let record = workspace.create_run(&first, &first.confirm).unwrap();
+    workspace.execute_run(&record.id, &CancelFlag::default()).unwrap();
+    let plans = bench.root.path().join(".crm-console/plans");
+    // File times may be as coarse as a tick.
+    let age = |id: &str, seconds: u64| {
+        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
+        std::fs::File::open(plans.join(id)).unwrap().set_modified(at).unwrap();
+    };
+    age(&first.id, 2_000);
+    let mut made = Vec::new();
+    for number in 0..store::KEPT + 3 {
+        table(bench.old.clone(), "people", &format!("ID,NAME\n1,a\n2,name {number}"));
+        made.push(bench.plan().id);
+        age(&made[number], 1_000 - number as u64);
+    }
+    let there = |id: &String| plans.join(id).is_dir();
+    assert!(there(&first.id), "a run refers to it");
+    assert!(workspace.verify(&first, &Silent).is_ok());
+    assert!(made.iter().rev().take(store::KEPT).all(there));
+    assert_eq!(std::fs::read_dir(&plans).unwrap().count(), store::KEPT + 1, "{made:?}");
 }
