@@ -17,11 +17,11 @@ use super::project::print_plan;
 /// `verify`.
 pub(crate) fn verify(common: &Common, arguments: &VerifyArgs, out: &mut Output) -> Result<u8> {
     let workspace = super::open(common)?;
+    let monitor = out.monitor()?;
     let (plan, run) = match arguments.id.as_deref().map(std::path::Path::new).filter(|path| path.is_file()) {
         Some(path) => (super::runs::load_plan(&workspace, &path.display().to_string())?, None),
-        None => workspace.to_verify(arguments.id.as_deref())?,
+        None => workspace.to_verify(arguments.id.as_deref(), &monitor)?,
     };
-    let monitor = out.monitor()?;
     let values = if arguments.values { arguments.failures } else { 0 };
     let request = VerifyRequest { run: run.as_ref().map(|run| run.id.as_str()), values };
     let repair = if arguments.repair {

@@ -8,7 +8,7 @@ use super::{Proof, VerifyRequest, Workspace};
 use crate::error::{Error, Result};
 use crate::journal::RunRecord;
 use crate::monitor::Monitor;
-use crate::plan::{Plan, Purpose};
+use crate::plan::{MappingPlan, Plan, Purpose};
 
 /// What a repair would do.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,23 +46,55 @@ impl Workspace {
         Ok(Repair { proofs, plan, beyond })
     }
 
-    /// The run or plan that `id` names, for verifying: its plan, and the run if it is one. Without an id the newest run
-    /// that carried a source over: a repair or a retry after it is part of what it is to be compared with.
-    pub fn to_verify(&self, id: Option<&str>) -> Result<(Plan, Option<RunRecord>)> {
+    /// The run or plan that `id` names, for verifying: its plan, and the run if it is one.
+    ///
+    /// Without an id it is the newest run that carried a source over; repairs after it are part of what it is compared with.
+    /// Where rows were retried after it, the expected image is planned anew: from the source as that run had read it, under
+    /// the mappings by which the rows were mended.
+    pub fn to_verify(&self, id: Option<&str>, monitor: &dyn Monitor) -> Result<(Plan, Option<RunRecord>)> {
         if let Some(id) = id {
             return match self.run(id) {
                 Ok(run) => Ok((self.load_plan(&run.plan)?, Some(run))),
                 Err(_) => Ok((self.load_plan(id)?, None)),
             };
         }
+        // Run and what its rows were left out by, of retries that wrote.
+        let mut retries: Vec<(String, String)> = Vec::new();
+        let mut base = None;
         for run in self.runs()? {
             let plan = self.load_plan(&run.plan);
-            let part_of_another = |plan: &Plan| matches!(plan.purpose, Purpose::Repair { .. } | Purpose::Retry { .. });
-            if !plan.as_ref().is_ok_and(part_of_another) {
-                return Ok((plan?, Some(run)));
+            match plan.as_ref().map(|plan| &plan.purpose) {
+                Ok(Purpose::Retry { run: about }) if run.results.iter().any(|result| result.published) => {
+                    retries.push((run.id, about.clone()));
+                }
+                Ok(Purpose::Repair { .. } | Purpose::Retry { .. }) => {}
+                _ if base.is_none() => base = Some((plan?, run)),
+                _ => {}
             }
+        }
+        if let Some((plan, run)) = base {
+            let mut retried = vec![run.id.clone()];
+            while let Some(at) = retries.iter().position(|(_, about)| retried.contains(about)) {
+                retried.push(retries.swap_remove(at).0);
+            }
+            return if retried.len() > 1 {
+                Ok((self.plan_again(&plan, monitor)?, None))
+            } else {
+                Ok((plan, Some(run)))
+            };
         }
         Err(Error::usage("this project has no run yet")
             .advise("name a plan, or run one: crm-console plan --out plan.json"))
+    }
+
+    /// Plans the mappings of a plan as they are now over the sources as that plan had read them.
+    fn plan_again(&self, plan: &Plan, monitor: &dyn Monitor) -> Result<Plan> {
+        let name = |part: &MappingPlan| part.mapping.clone();
+        let request = PlanRequest {
+            mappings: plan.mappings.iter().map(name).collect(),
+            sources: plan.mappings.iter().map(|part| (name(part), part.source_snapshot.clone())).collect(),
+            ..PlanRequest::default()
+        };
+        self.plan_for(&request, monitor)
     }
 }

@@ -1,5 +1,6 @@
 //! What a run did, mapping by mapping: shared by the screens that show runs.
 use crm_core::journal::{MappingResult, RunRecord, RunState};
+use crm_core::migrate::{RecordState, States};
 use crm_core::score::{Consistency, percent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -53,7 +54,8 @@ pub fn draw(frame: &mut Frame, area: Rect, row: usize, run: &RunRecord, rejects:
     table::draw(frame, body, &columns, rows, selection, look);
 }
 
-/// Two lines a mapping (what was read and became of it; the target's side and the score), then the whole.
+/// Two lines a mapping (what was read and became of it; the target's side and the score), a third if verify found records
+/// that are not as planned, then the whole.
 pub fn lines(run: &RunRecord, look: &Look) -> Vec<(String, Style)> {
     let mut lines: Vec<(String, Style)> = run.results.iter().flat_map(|result| mapping(result, look)).collect();
     let tallies: Vec<_> = run.results.iter().filter_map(|result| result.tally).collect();
@@ -65,7 +67,7 @@ pub fn lines(run: &RunRecord, look: &Look) -> Vec<(String, Style)> {
     lines
 }
 
-fn mapping(result: &MappingResult, look: &Look) -> [(String, Style); 2] {
+fn mapping(result: &MappingResult, look: &Look) -> Vec<(String, Style)> {
     let counts = &result.counts;
     let parts = [
         (counts.inserted, "inserted"),
@@ -99,7 +101,20 @@ fn mapping(result: &MappingResult, look: &Look) -> [(String, Style); 2] {
         number(counts.inserted),
         number(counts.after)
     );
-    [(first, look.theme.plain()), (second, style)]
+    let mut lines = vec![(first, look.theme.plain()), (second, style)];
+    lines.extend(result.states.and_then(|states| failing(&states)).map(|line| (line, look.theme.warn())));
+    lines
+}
+
+/// Records that verify found not as planned, by state; None if there are none.
+fn failing(states: &States) -> Option<String> {
+    let parts: Vec<String> = states
+        .list()
+        .into_iter()
+        .filter(|(state, records)| *state != RecordState::Validated && *records > 0)
+        .map(|(state, records)| format!("{} {}", number(records), state.word()))
+        .collect();
+    (!parts.is_empty()).then(|| format!("   {} validated, {}", number(states.validated), parts.join(", ")))
 }
 
 /// The style of a run's state.

@@ -4,6 +4,7 @@ use crate::journal::{RunRecord, RunState};
 use crate::migrate::RecordState;
 use crate::monitor::{CancelFlag, Silent};
 use crate::plan::{Plan, Purpose, Selection};
+use crate::workspace::plans::PlanRequest;
 use crate::workspace::{Repair, VerifyRequest, Workspace};
 
 const ACCOUNTS: &str = "from = \"old:accounts\"\nto = \"new:accounts\"\nkey = [\"legacy_id\"]\n[fields]\nlegacy_id = \"NO\"\n\
@@ -83,7 +84,7 @@ fn damaged_and_lost_rows_are_mended_and_all_else_stays() {
     let states = again.proofs[1].result.states.unwrap();
     assert_eq!((states.validated, states.suspended, states.mismatched + states.missing_target), (4, 1, 0));
     // What is verified by default is the run that the repair belongs to.
-    let (verified, by) = workspace.to_verify(None).unwrap();
+    let (verified, by) = workspace.to_verify(None, &Silent).unwrap();
     assert_eq!((verified.id, by.unwrap().id), (plan.id, record.id));
 }
 
@@ -125,4 +126,29 @@ fn rows_that_the_source_lacks_are_listed_and_left() {
     let states: Vec<_> = found.proofs[0].failures.iter().map(|failure| failure.state).collect();
     assert_eq!(states, [RecordState::Mismatched, RecordState::MissingSource]);
     assert_eq!(workspace.failures(&record.id, "accounts", 0, 10).unwrap(), found.proofs[0].failures);
+}
+
+#[test]
+fn rows_that_were_mended_and_retried_are_missing_no_more() {
+    let bench = bench();
+    let workspace = bench.open();
+    let record = run(&workspace, &bench.plan());
+    assert!(record.consistency < Some(1.0));
+    bench.write("contacts", &CONTACTS.replace("on_null = \"reject\"", "on_null = \"keep\""));
+    let workspace = workspace.reload().unwrap();
+    let request = PlanRequest {
+        purpose: Purpose::Retry { run: record.id },
+        rows: [("contacts".to_owned(), vec![3])].into_iter().collect(),
+        by: "a test".into(),
+        ..PlanRequest::default()
+    };
+    let retry = workspace.plan_for(&request, &Silent).unwrap();
+    run(&workspace, &retry);
+    // Rows that are not carried over yet are no failure of what was.
+    table(bench.old.clone(), "contacts", "NO,NAME,ACC\nC9,New,A1");
+    let (plan, by) = workspace.to_verify(None, &Silent).unwrap();
+    assert!(by.is_none());
+    let proofs = workspace.prove(&plan, VerifyRequest::default(), &Silent).unwrap();
+    let states = proofs[1].result.states.unwrap();
+    assert_eq!((states.validated, proofs[1].result.tally.unwrap().union()), (5, 5), "{states:?}");
 }
