@@ -215,6 +215,31 @@ pub(crate) enum Command {
         /// Run id.
         run: String,
     },
+    /// Ask a run to stop after the batch that it is writing; it can be resumed.
+    Stop {
+        /// Run id.
+        run: String,
+    },
+    /// Ask a run to wait; it never waits in an open transaction.
+    Pause {
+        /// Run id.
+        run: String,
+    },
+    /// Go on with a run: one that is paused, or one that ended early (stopped, cancelled, crashed), where it was.
+    Resume {
+        /// Run id.
+        run: String,
+        /// Return at once; the engine goes on by itself.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Set how fast a run writes, also while it goes on.
+    Throttle {
+        /// Run id.
+        run: String,
+        #[command(flatten)]
+        pace: Pace,
+    },
     /// List the audit log: who did what, when. Exit code 4 if its lines do not follow from each other.
     Audit {
         /// Not older than this time (UTC) or its beginning: 2026-11-25, 2026-11-25T09:00.
@@ -267,7 +292,21 @@ pub(crate) enum Command {
         /// Run id.
         #[arg(long)]
         run: String,
+        /// Which attempt of the run this is.
+        #[arg(long, default_value_t = 1)]
+        attempt: u32,
     },
+}
+
+/// How fast a run goes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Pace {
+    /// Rows a second at most, or off.
+    #[arg(value_name = "ROWS_PER_S|off")]
+    pub(crate) rows: Option<String>,
+    /// Threads that prepare what is written.
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<u32>,
 }
 
 /// What `verify` takes.

@@ -5,16 +5,16 @@ use crm_core::{Error, Result};
 
 use super::args::Common;
 
-/// `engine --run ID`.
-pub(crate) fn run(common: &Common, run: &str) -> Result<u8> {
+/// `engine --run ID --attempt N`.
+pub(crate) fn run(common: &Common, run: &str, attempt: u32) -> Result<u8> {
     // Fails only where this process leads a session already, which is what is wanted.
     let _ = rustix::process::setsid();
-    let cancel = CancelFlag::default();
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register(signal, cancel.shared())
+    let stop = CancelFlag::default();
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, stop.shared())
             .map_err(|error| Error::platform(format!("cannot listen for signals: {error}")))?;
     }
-    let record = super::open(common)?.execute_run(run, &cancel)?;
+    let record = super::open(common)?.execute_attempt(run, attempt, &stop)?;
     Ok(match record.state {
         RunState::Done => 0,
         RunState::Cancelled | RunState::Stopped => crm_core::Kind::Stopped.exit_code(),

@@ -2,6 +2,7 @@
 mod args;
 mod audit;
 mod cutover;
+mod control;
 mod engine;
 mod files;
 mod object;
@@ -68,7 +69,11 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Rejects { action } => rejects::run(&common, &action, out),
         Command::Cutover { action } => cutover::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
-        Command::Cancel { run } => runs::cancel(&common, &run, out),
+        Command::Cancel { run } => control::cancel(&common, &run, out),
+        Command::Stop { run } => control::stop(&common, &run, out),
+        Command::Pause { run } => control::pause(&common, &run, out),
+        Command::Resume { run, detach } => control::resume(&common, &run, detach, out),
+        Command::Throttle { run, pace } => control::throttle(&common, &run, &pace, out),
         Command::Audit { since, run, expect } => audit::list(&common, since, run, expect.as_deref(), out),
         Command::Erase { who, confirm } => audit::erase(&common, &who, confirm.as_deref(), out),
         Command::Prune { dry_run } => audit::prune(&common, dry_run, out),
@@ -76,7 +81,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Doctor => tools::doctor(&common, out),
         Command::Completions { shell } => tools::completions(shell, out),
         Command::Man => tools::man(out),
-        Command::Engine { run } => engine::run(&common, &run),
+        Command::Engine { run, attempt } => engine::run(&common, &run, attempt),
     }
 }
 

@@ -69,13 +69,18 @@ pub(crate) fn migrate(
         }
         return Ok(0);
     }
+    follow(&workspace, &id, out)
+}
+
+/// Follows a run to its end and tells how it ended; an interrupt asks it to cancel.
+pub(crate) fn follow(workspace: &Workspace, id: &str, out: &mut Output) -> Result<u8> {
     let monitor = out.monitor()?;
     let mut asked = false;
-    let record = workspace.follow(&id, &mut |record| {
+    let record = workspace.follow(id, &mut |record| {
         monitor.report(record.progress.clone());
         if monitor.cancelled() && !asked {
             asked = true;
-            let _ = workspace.cancel_run(&id);
+            let _ = workspace.cancel_run(id);
         }
     })?;
     monitor.done();
@@ -92,6 +97,19 @@ fn exit_code(record: &RunRecord) -> u8 {
     }
 }
 
+/// `running`, `running (pausing)`, `stopped (attempt 2)`.
+fn state_word(run: &RunRecord) -> String {
+    let mut beside = Vec::new();
+    if let Some(asked) = run.pending() {
+        beside.push(asked.to_owned());
+    }
+    if run.attempt > 1 {
+        beside.push(format!("attempt {}", run.attempt));
+    }
+    let word = run.state.word();
+    if beside.is_empty() { word.to_owned() } else { format!("{word} ({})", beside.join(", ")) }
+}
+
 /// A run for people or machines.
 fn print_run(record: &RunRecord, out: &mut Output) -> Result<()> {
     if out.is_json() {
@@ -100,7 +118,7 @@ fn print_run(record: &RunRecord, out: &mut Output) -> Result<()> {
     out.line(format!(
         "run {} {}  plan {}{}",
         record.id,
-        record.state.word(),
+        state_word(record),
         record.plan,
         record.env.as_ref().map(|env| format!("  env {}", env.to_uppercase())).unwrap_or_default()
     ))?;
@@ -188,7 +206,7 @@ pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
             let sum = |pick: fn(&MappingResult) -> u64| group(run.results.iter().map(pick).sum());
             vec![
                 run.id.clone(),
-                run.state.word().to_owned(),
+                state_word(run),
                 run.plan.clone(),
                 run.env.clone().unwrap_or_default(),
                 sum(|result| result.counts.inserted),
@@ -204,17 +222,5 @@ pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
         &rows,
         &[4, 5, 6, 7],
     )?;
-    Ok(0)
-}
-
-/// `cancel`.
-pub(crate) fn cancel(common: &Common, run: &str, out: &mut Output) -> Result<u8> {
-    let workspace = super::open(common)?;
-    workspace.cancel_run(run)?;
-    if out.is_json() {
-        out.json(&json!({"run": run, "asked": "cancel"}))?;
-    } else {
-        out.line(format!("asked {run} to stop; nothing more is published"))?;
-    }
     Ok(0)
 }

@@ -108,10 +108,18 @@ fn moved(target: &Path) -> Error {
         .advise("plan again; nothing was written, the target is as the other program left it")
 }
 
+fn gone(target: &Path) -> Error {
+    Error::platform(format!("{} is gone; nothing was written", target.display()))
+        .advise("bring it back (is the disk mounted?) and resume the run; if it is gone for good, plan again")
+}
+
 /// Fails unless the file is the planned version. The content decides where its hash is known: a file that was only
 /// touched, or replaced by an equal one, has not moved.
 fn check_planned(target: &Path, planned: &ObjectVersion) -> Result<ObjectVersion> {
     let now = file_version(target)?;
+    if planned.exists && !now.exists {
+        return Err(gone(target));
+    }
     let same = if planned.hash.is_empty() || !now.exists {
         now.exists == planned.exists
             && (now.bytes, now.modified_ms, &now.identity) == (planned.bytes, planned.modified_ms, &planned.identity)
@@ -141,6 +149,9 @@ impl Staged {
         {
             return Err(Error::platform(format!("{} is no plain file", target.display()))
                 .advise("a folder, device or pipe cannot be replaced; name a file"));
+        }
+        if planned.exists && now.is_none() {
+            return Err(gone(&target));
         }
         if now.is_some() != planned.exists || now.as_ref().is_some_and(|metadata| metadata.len() != planned.bytes) {
             return Err(moved(&target));
@@ -432,8 +443,9 @@ mod tests {
         };
         assert_eq!(begin(&ObjectVersion::default()), Kind::Refused);
         assert_eq!(begin(&ObjectVersion { bytes: 9, ..planned.clone() }), Kind::Refused);
+        // What is gone may come back: that is no other content.
         std::fs::remove_file(place.target()).unwrap();
-        assert_eq!(begin(&planned), Kind::Refused);
+        assert_eq!(begin(&planned), Kind::Platform);
     }
 
     #[test]

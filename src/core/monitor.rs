@@ -25,9 +25,39 @@ pub trait Monitor: Send + Sync {
     fn check_now(&self) -> Result<()> {
         self.check()
     }
+    /// Between two pieces of writing, `rows` having been written since the last time: waits while the work shall pause or
+    /// be slower, fails with [`Kind::Stopped`] where it shall end. `holding` names what others would have to wait for
+    /// meanwhile, such as an open transaction: there is no pause then.
+    fn between(&self, _rows: u64, _holding: Option<&str>) -> Result<()> {
+        self.check()
+    }
+    /// A pause that was asked for and cannot be made while this is held, in words.
+    fn waits_for(&self, _holding: Option<&str>) -> Option<String> {
+        None
+    }
+    /// Most rows to write until [`Monitor::between`] is called again.
+    fn piece(&self) -> usize {
+        usize::MAX
+    }
+    /// Threads that may prepare what is to be written.
+    fn workers(&self) -> usize {
+        1
+    }
     /// Fails with [`Kind::Stopped`] when cancelled, so that `?` unwinds the work.
     fn check(&self) -> Result<()> {
         if self.cancelled() { Err(Error::new(Kind::Stopped, "cancelled; nothing was published")) } else { Ok(()) }
+    }
+}
+
+/// Watches the writing of a batch: a stop waits for its end, a cancel does not.
+pub struct WithinBatch<'m>(pub &'m dyn Monitor);
+
+impl Monitor for WithinBatch<'_> {
+    fn report(&self, progress: Progress) {
+        self.0.report(progress);
+    }
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
     }
 }
 

@@ -1,5 +1,9 @@
 //! Engines that are killed at a named point: each target is as before or fully published, never in between; the next
 //! command says which, and the next run ends what is left.
+mod control;
+mod faults;
+mod random;
+
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -66,6 +70,14 @@ const SQLITE: Target = Target {
     points: &[("before-commit", false), ("after-commit", true)],
 };
 
+/// A project whose plan inserts two rows and updates one.
+fn project(target: &Target) -> tempfile::TempDir {
+    let files = [("project.toml", target.project), ("mappings/contacts.toml", MAPPING), ("old/contacts.csv", OLD)];
+    let dir = folder(&files);
+    (target.make)(dir.path());
+    dir
+}
+
 fn migrate(dir: &Path, env: &[(&str, &str)]) -> Answer {
     run(dir, &["plan", "--out", "plan.json", "--json"]);
     run_with(dir, &["migrate", "--plan", "plan.json", "--confirm", "new", "--json"], env)
@@ -78,10 +90,8 @@ fn newest(dir: &Path) -> Value {
 #[track_caller]
 fn dies_everywhere(target: &Target) {
     for (point, published) in POINTS.iter().chain(target.points) {
-        let dir =
-            folder(&[("project.toml", target.project), ("mappings/contacts.toml", MAPPING), ("old/contacts.csv", OLD)]);
+        let dir = project(target);
         let dir = dir.path();
-        (target.make)(dir);
         let fault = format!("exit-at:{point}");
         // Whoever follows the run sees the engine's end, looks after it, and says so.
         migrate(dir, &[("CRM_CONSOLE_FAULT", &fault)]).expect(4);
@@ -103,8 +113,17 @@ fn dies_everywhere(target: &Target) {
         }
         let left: Vec<_> = std::fs::read_dir(dir.join("new")).into_iter().flatten().flatten().collect();
         assert!(left.len() <= 1, "{point}: nothing staged stays behind: {left:?}");
-        // The next run ends what is left, and the one after finds nothing to do.
-        for _ in 0..2 {
+        // Another attempt ends what is left, and the run after it finds nothing to do.
+        let id = newest["id"].as_str().unwrap();
+        let done = run(dir, &["resume", id, "--json"]).expect(0).json();
+        assert_eq!((&done["state"], &done["attempt"]), (&"done".into(), &2.into()), "{point}");
+        assert_eq!(
+            (&done["results"][0]["counts"]["inserted"], &done["results"][0]["closes"]),
+            (&2.into(), &true.into())
+        );
+        assert_eq!((target.rows)(dir), target.after, "{point}");
+        run(dir, &["resume", id]).expect(2);
+        {
             let done = migrate(dir, &[]).expect(0).json();
             assert_eq!((&done["state"], &done["results"][0]["closes"]), (&"done".into(), &true.into()), "{point}");
             assert_eq!((target.rows)(dir), target.after, "{point}");

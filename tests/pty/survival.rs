@@ -63,7 +63,7 @@ fn a_cancelled_run_leaves_the_target_as_it_was() {
     terminal.keys("c");
     terminal.see("Cancel the run");
     terminal.keys("y");
-    terminal.see("stopping");
+    terminal.see("cancelling");
     gate.open();
     terminal.see("cancelled");
     assert_eq!(newest(dir.path())["state"], "cancelled");

@@ -39,6 +39,8 @@ pub(super) struct SqliteWriter {
     columns: Vec<usize>,
     names: Vec<String>,
     sql: Statements,
+    /// What others wait for until it is committed.
+    holds: String,
     /// One savepoint a row: a trigger may have written before the row fails.
     guarded: bool,
     samples: Samples,
@@ -82,6 +84,7 @@ impl SqliteWriter {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self {
             connection: Some(connection),
+            holds: format!("the transaction on {}", path.file_name().unwrap_or_default().to_string_lossy()),
             path: path.to_owned(),
             intent,
             promise,
@@ -481,6 +484,10 @@ impl TargetWriter for SqliteWriter {
             return Ok(identities.iter().map(|identity| RowResult::Written(Some(identity.clone()))).collect());
         }
         identities.iter().enumerate().map(|(at, identity)| self.amend_row(identity, &columns, at)).collect()
+    }
+
+    fn holds(&self) -> Option<&str> {
+        Some(&self.holds)
     }
 
     fn publish(mut self: Box<Self>, monitor: &dyn Monitor) -> Result<Published> {

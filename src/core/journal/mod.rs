@@ -148,6 +148,17 @@ const fn first_attempt() -> u32 {
 }
 
 impl RunRecord {
+    /// What it was told and has not come to yet: `stopping`, `pausing`.
+    pub fn pending(&self) -> Option<&'static str> {
+        match (self.asked?, self.state) {
+            (_, state) if state.is_final() => None,
+            (Command::Cancel, _) => Some("cancelling"),
+            (Command::Stop, _) => Some("stopping"),
+            (Command::Pause, RunState::Starting | RunState::Running) => Some("pausing"),
+            (Command::Resume, RunState::Paused) => Some("going on"),
+            _ => None,
+        }
+    }
     /// Another attempt can go on where this one ended: what failed was not the data nor the plan.
     pub fn resumable(&self) -> bool {
         match self.state {

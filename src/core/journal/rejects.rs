@@ -52,11 +52,15 @@ impl RejectWriter {
     }
     /// Flushes and syncs; answers how many there are.
     pub fn finish(mut self) -> Result<u64> {
+        self.sync()?;
+        Ok(self.count)
+    }
+    /// Everything so far is on disk on return.
+    pub fn sync(&mut self) -> Result<()> {
         self.file
             .flush()
             .and_then(|()| self.file.get_ref().sync_all())
-            .map_err(|error| Error::io("write", &self.path, &error))?;
-        Ok(self.count)
+            .map_err(|error| Error::io("write", &self.path, &error))
     }
 }
 

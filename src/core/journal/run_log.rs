@@ -5,15 +5,29 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::now;
+use super::{RunState, now};
 use crate::error::{Error, Result};
-use crate::plan::Counts;
-use crate::platform::Published;
+use crate::plan::{Cause, Counts};
+use crate::platform::{ObjectVersion, Published};
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// An engine began to execute the run.
+    Attempt {
+        /// Counted from 1.
+        number: u32,
+        /// Process of the engine.
+        pid: u32,
+    },
+    /// An engine ended the run, well or not, and let go of it.
+    Ended {
+        /// The attempt.
+        number: u32,
+        /// How.
+        state: RunState,
+    },
     /// A mapping begins.
     Begun {
         /// Mapping.
@@ -36,6 +50,18 @@ pub enum Event {
         to: String,
         /// Counts as the writer reported them; `after` is not known yet.
         counts: Counts,
+        /// Rejects and held rows by cause, most rows first.
+        #[serde(default)]
+        causes: Vec<Cause>,
+        /// Rows left alone because the target moved since the plan.
+        #[serde(default)]
+        moved: u64,
+        /// Links left empty for the next run.
+        #[serde(default)]
+        links_left: u64,
+        /// Milliseconds of work so far.
+        #[serde(default)]
+        millis: u64,
     },
     /// The target holds the new rows.
     Published {
@@ -60,6 +86,9 @@ pub enum Event {
         mapping: String,
         /// True: the target was published.
         published: bool,
+        /// Version of the target then, if it was.
+        #[serde(default)]
+        version: Option<ObjectVersion>,
     },
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::history::{History, Settled};
 use super::mapping::{self, Executed, Shared};
 use super::report::MappingReport;
 use super::staged;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::journal::{Event, MappingResult, RunLog, StateDir};
 use crate::monitor::Monitor;
 use crate::plan::ops::OpsReader;
@@ -30,6 +31,8 @@ pub(crate) struct Run<'r> {
     pub(crate) budget: &'r dyn Fn(&str) -> Bound,
     /// Watches.
     pub(crate) monitor: &'r dyn Monitor,
+    /// Which attempt of the run this is, from 1 on.
+    pub(crate) attempt: u32,
 }
 
 /// How far a run came.
@@ -56,13 +59,29 @@ impl Run<'_> {
 
     fn mappings(&self, ended: &mut Ended, seen: &mut dyn FnMut(&[MappingResult]) -> Result<()>) -> Result<()> {
         let mut crosswalk = self.state.crosswalk(self.plan.env.as_deref())?;
+        let events = RunLog::read(self.dir)?;
         let mut log = RunLog::append(self.dir)?;
+        log.write(Event::Attempt { number: self.attempt, pid: std::process::id() })?;
         let mut versions: HashMap<&ObjectRef, (ObjectVersion, bool)> = HashMap::new();
         let mut batches = 0;
         for (place, plan) in self.plan.mappings.iter().enumerate() {
             self.monitor.check()?;
             let start = std::time::Instant::now();
             let connector = (self.connect)(&plan.to.platform)?;
+            let history = History::of(&events, &plan.mapping);
+            if history.begun
+                && let Some(Settled { report, version }) = history
+                    .settle(self.dir, plan, connector.as_ref(), &mut crosswalk, &mut log)
+                    .map_err(|error| or_gone(error, plan, connector.as_ref()))?
+            {
+                note_version(&mut versions, &plan.to, version, report.result.counts.deleted > 0);
+                ended.results.push(report.result.clone());
+                seen(&ended.results)?;
+                let closed = closed(plan, &report.result);
+                ended.reports.push(report);
+                closed?;
+                continue;
+            }
             let mut result =
                 MappingResult { mapping: plan.mapping.clone(), to: plan.to.to_string(), ..MappingResult::default() };
             let mut shared = Shared {
@@ -79,32 +98,26 @@ impl Run<'_> {
                 if !result.published && recovered.is_some_and(|recovery| recovery.published) {
                     result.published = true;
                     staged::apply(self.dir, &plan.mapping, &result.to, &mut crosswalk)?;
-                    log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true })?;
+                    let version = connector.version(&plan.to.object).ok();
+                    log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true, version })?;
                 }
                 if !result.published {
                     // Staged is not written.
                     result.counts = Counts { inserted: 0, updated: 0, deleted: 0, marked: 0, ..result.counts };
                 }
-                ended.moved = !result.published
-                    && connector.version(&plan.to.object).is_ok_and(|now| !fits(&plan.target_version, &now))
-                    && !versions.contains_key(&plan.to);
-                Err(error)
+                let now = connector.version(&plan.to.object).ok().filter(|_| !result.published);
+                ended.moved =
+                    now.is_some_and(|now| !fits(&plan.target_version, &now)) && !versions.contains_key(&plan.to);
+                ended.moved &= !is_gone(plan, connector.as_ref());
+                Err(or_gone(error, plan, connector.as_ref()))
             });
             ended.results.push(result.clone());
             seen(&ended.results)?;
             let Executed { mut report, version } = executed?;
             report.result.millis = result.millis;
-            let deleted = result.counts.deleted > 0;
+            note_version(&mut versions, &plan.to, version, result.counts.deleted > 0);
             ended.reports.push(report);
-            if let Some(version) = version {
-                let before = versions.get(&plan.to).is_some_and(|(_, deleted)| *deleted);
-                versions.insert(&plan.to, (version, deleted || before));
-            }
-            if !result.closes {
-                return Err(Error::data(format!("the balance of {} does not close", plan.to))
-                    .at(&plan.mapping)
-                    .advise("the target was published; compare it with the plan: `crm-console verify`, `crm-console report`"));
-            }
+            closed(plan, &result)?;
         }
         Ok(())
     }
@@ -135,6 +148,39 @@ impl Run<'_> {
     }
 }
 
+/// What a mapping made of its target, for the mappings after it that write there too.
+fn note_version<'p>(
+    versions: &mut HashMap<&'p ObjectRef, (ObjectVersion, bool)>,
+    to: &'p ObjectRef,
+    version: Option<ObjectVersion>,
+    deleted: bool,
+) {
+    if let Some(version) = version {
+        let before = versions.get(to).is_some_and(|(_, deleted)| *deleted);
+        versions.insert(to, (version, deleted || before));
+    }
+}
+
+/// Fails where the balance of a mapping does not close.
+fn closed(plan: &MappingPlan, result: &MappingResult) -> Result<()> {
+    if result.closes {
+        return Ok(());
+    }
+    Err(Error::data(format!("the balance of {} does not close", plan.to))
+        .at(&plan.mapping)
+        .advise("the target was published; compare it with the plan: `crm-console verify`, `crm-console report`"))
+}
+
+/// The target was there when the plan was made and is not now.
+fn is_gone(plan: &MappingPlan, connector: &dyn Connector) -> bool {
+    plan.target_version.exists && connector.version(&plan.to.object).is_ok_and(|now| !now.exists)
+}
+
+/// Whatever failed first: where the target is gone, that is why.
+fn or_gone(error: Error, plan: &MappingPlan, connector: &dyn Connector) -> Error {
+    if error.kind() == Kind::Platform && is_gone(plan, connector) { mapping::gone(plan) } else { error }
+}
+
 /// The version that a writer must find: the planned one, or what this run made of it before.
 pub(super) fn target_version(
     plan: &MappingPlan,
@@ -142,6 +188,9 @@ pub(super) fn target_version(
     published: Option<&(ObjectVersion, bool)>,
 ) -> Result<ObjectVersion> {
     let now = connector.version(&plan.to.object)?;
+    if !now.exists && published.map_or(plan.target_version.exists, |(version, _)| version.exists) {
+        return Err(mapping::gone(plan));
+    }
     match published {
         // Rows are found again by their place in the file, and places move when rows before them go.
         Some((version, true)) if !version.hash.is_empty() => {

@@ -7,10 +7,12 @@
 //! `after-commit`.
 //!
 //! `hold-at:POINT=PIPE` waits at the point until whoever holds the other end of the named pipe lets go; `kill-after:MICROS`
-//! ends the process by SIGKILL that long after it began to execute a run.
+//! ends the process by SIGKILL that long after it began to execute a run; `clock-back:SECONDS` sets the clock back that far
+//! when the first batch is written.
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// Name of the environment variable.
 pub const VARIABLE: &str = "CRM_CONSOLE_FAULT";
@@ -20,7 +22,11 @@ enum Fault {
     Exit(String),
     Hold(String, PathBuf),
     KillAfter(Duration),
+    ClockBack(Duration),
 }
+
+/// The first batch is on its way.
+static WRITING: AtomicBool = AtomicBool::new(false);
 
 /// Ends the process without a word, or waits, if this is the point that was asked for.
 pub fn point(name: &str) {
@@ -34,6 +40,7 @@ pub fn point(name: &str) {
 /// [`point`] with a running number: `before-batch:3`.
 pub fn counted(name: &str, number: u64) {
     if asked().is_some() {
+        WRITING.store(true, Ordering::Relaxed);
         point(&format!("{name}:{number}"));
     }
 }
@@ -48,6 +55,14 @@ pub fn begin() {
     }
 }
 
+/// The time of day.
+pub fn wall_clock() -> SystemTime {
+    match asked() {
+        Some(Fault::ClockBack(back)) if WRITING.load(Ordering::Relaxed) => SystemTime::now() - *back,
+        _ => SystemTime::now(),
+    }
+}
+
 /// The fault asked for; read once.
 fn asked() -> Option<&'static Fault> {
     static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
@@ -59,6 +74,7 @@ fn parse(text: &str) -> Option<Fault> {
     match kind {
         "exit" => Some(Fault::Exit(rest.to_owned())),
         "hold" => rest.split_once('=').map(|(point, pipe)| Fault::Hold(point.to_owned(), pipe.into())),
+        "clock" => rest.parse().ok().map(|seconds| Fault::ClockBack(Duration::from_secs(seconds))),
         "kill" => rest.parse().ok().map(|micros| Fault::KillAfter(Duration::from_micros(micros))),
         _ => None,
     }

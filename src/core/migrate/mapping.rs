@@ -1,6 +1,9 @@
 //! One mapping of a run: staged whole, published once.
+use std::time::Instant;
+
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, StringChunked};
 
+use super::ahead::Ahead;
 use super::execute::{Run, target_version};
 use super::fault;
 use super::links::{Later, Resolver};
@@ -10,9 +13,9 @@ use super::report::MappingReport;
 use super::staged::{self, Fate, Stage};
 use crate::error::{Error, Kind, Result};
 use crate::journal::{Crosswalk, Event, MappingResult, RunLog};
-use crate::monitor::Progress;
+use crate::monitor::{Progress, WithinBatch};
 use crate::plan::ops::{Changes, Inserts, OpsReader, PendingLink};
-use crate::plan::{MappingPlan, Operation};
+use crate::plan::{Cause, MappingPlan, Operation};
 use crate::platform::{
     ChangeBatch, ChangeKind, Connector, ObjectVersion, Published, RowResult, TargetWriter, WriteContext,
 };
@@ -62,14 +65,17 @@ pub(super) fn execute(
             stage.push(key, id, Fate::Present)?;
         }
     }
-    let mut links_left = 0;
-    let mut version = None;
+    let (mut links_left, mut version) = (0, None);
+    let causes;
     if nothing {
         outcome.counts.before = plan.counts.before;
         outcome.counts.after = plan.counts.before;
         stage.finish()?;
+        causes = outcome.settle()?;
         shared.log.write(Event::Nothing { mapping: plan.mapping.clone() })?;
     } else {
+        // A pause is best made here: nothing is open yet that others wait for.
+        run.monitor.between(0, None)?;
         let context = WriteContext { run_dir: run.dir.to_owned(), planned, columns: plan.write_columns() };
         let mut writing = Writing {
             run,
@@ -84,13 +90,15 @@ pub(super) fn execute(
             stage: &mut stage,
             later: Later::new()?,
             done: 0,
+            start: Instant::now(),
         };
         let published = writing.write(&reader);
         links_left = writing.resolver.left;
         let published = published.and_then(|()| writing.publish(result));
         result.counts = outcome.counts;
         result.moved = outcome.moved;
-        let published = published?;
+        let (published, told) = published?;
+        causes = told;
         outcome.counts.before = published.before;
         outcome.counts.after = published.rows;
         version = Some(published.version);
@@ -99,7 +107,6 @@ pub(super) fn execute(
     result.moved = outcome.moved;
     result.published = true;
     result.closes = result.counts.closes();
-    let causes = outcome.finish()?;
     run.monitor.report(Progress {
         step: format!("published; noting in the crosswalk what went into {}", plan.to),
         done: 0,
@@ -135,6 +142,7 @@ struct Writing<'w, 'r> {
     later: Later,
     /// Rows handed to the writer.
     done: u64,
+    start: Instant,
 }
 
 impl Writing<'_, '_> {
@@ -149,19 +157,30 @@ impl Writing<'_, '_> {
                 Some(target) => target,
                 None => target.insert(Snapshot::open(&self.run.path(&self.plan.target_snapshot))?),
             };
-            self.change(changes?, &mut images, target)?;
+            let mut changes = changes?;
+            while let Some(piece) = changes.take(self.run.monitor.piece())? {
+                self.change(piece, &mut images, target)?;
+            }
         }
         images.finish()?;
-        for inserts in reader.inserts() {
-            self.insert(inserts?)?;
-        }
-        self.amend()
+        let workers = || self.run.monitor.workers();
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::new(scope, reader.slices(), workers, |slice| reader.inserts_of(slice));
+            while let Some(inserts) = ahead.next()? {
+                let mut inserts = inserts;
+                while let Some(piece) = inserts.take(self.run.monitor.piece())? {
+                    self.insert(piece)?;
+                }
+            }
+            self.amend()
+        })
     }
 
     fn report(&self) {
         let counts = &self.plan.counts;
+        let waits = self.run.monitor.waits_for(self.writer.holds());
         self.run.monitor.report(Progress {
-            step: format!("writing {}", self.plan.to),
+            step: format!("writing {}{}", self.plan.to, waits.map(|waits| format!("; {waits}")).unwrap_or_default()),
             done: self.done,
             total: Some(counts.inserted + counts.updated + counts.deleted + counts.marked),
         });
@@ -179,7 +198,8 @@ impl Writing<'_, '_> {
     fn end_batch(&mut self, rows: usize) -> Result<()> {
         self.done += rows as u64;
         self.report();
-        self.log.write(Event::Batch { mapping: self.plan.mapping.clone(), done: self.done })
+        self.log.write(Event::Batch { mapping: self.plan.mapping.clone(), done: self.done })?;
+        self.run.monitor.between(rows as u64, self.writer.holds())
     }
 
     fn change(&mut self, changes: Changes, images: &mut PreImages, target: &Snapshot) -> Result<()> {
@@ -195,7 +215,7 @@ impl Writing<'_, '_> {
             expected: pick(batch.expected, &kept),
             values: pick_rows(resolved.values, &kept)?,
         };
-        let results = self.writer.change(&batch, self.run.monitor)?;
+        let results = self.writer.change(&batch, &WithinBatch(self.run.monitor))?;
         let results = self.spread(results, &kept, batch.kinds.len())?;
         let mut lost = self.parentless(&resolved.missing, |row| (operations[row], sources[row], keys[row].clone()));
         let mut changed: Vec<(u64, ChangeKind)> = Vec::with_capacity(rows);
@@ -234,7 +254,7 @@ impl Writing<'_, '_> {
         let resolved = self.resolver.resolve(values, pending, self.crosswalk)?;
         let kept = kept(rows, &resolved.missing);
         let values = pick_rows(resolved.values, &kept)?;
-        let results = self.writer.insert(&values, self.run.monitor)?;
+        let results = self.writer.insert(&values, &WithinBatch(self.run.monitor))?;
         let results = self.spread(results, &kept, values.height())?;
         let mut lost =
             self.parentless(&resolved.missing, |row| (Operation::Insert, Some(sources[row]), Some(keys[row].clone())));
@@ -295,9 +315,9 @@ impl Writing<'_, '_> {
         })
     }
 
-    /// Checks the error budget, promises, publishes.
-    fn publish(self, result: &mut MappingResult) -> Result<Published> {
-        let Self { run, plan, writer, log, outcome, stage, .. } = self;
+    /// Checks the error budget, promises, publishes. Answers also why rows were left out.
+    fn publish(self, result: &mut MappingResult) -> Result<(Published, Vec<Cause>)> {
+        let Self { run, plan, writer, log, outcome, stage, resolver, start, .. } = self;
         let counts = outcome.counts;
         let budget = (run.budget)(&plan.mapping).of(counts.read);
         if counts.rejected > budget {
@@ -310,15 +330,26 @@ impl Writing<'_, '_> {
         }
         run.monitor.check()?;
         stage.finish()?;
+        // What was left out is on disk before anything is published: a kill loses no reject.
+        let causes = outcome.settle()?;
         fault::point("before-intent");
-        log.write(Event::Intent { mapping: plan.mapping.clone(), to: plan.to.to_string(), counts })?;
+        log.write(Event::Intent {
+            mapping: plan.mapping.clone(),
+            to: plan.to.to_string(),
+            counts,
+            causes: causes.clone(),
+            moved: outcome.moved,
+            links_left: resolver.left,
+            millis: start.elapsed().as_millis() as u64,
+        })?;
         fault::point("before-publish");
         run.monitor.check_now()?;
-        let published = writer.publish(run.monitor)?;
+        run.monitor.between(0, writer.holds())?;
+        let published = writer.publish(&WithinBatch(run.monitor))?;
         fault::point("after-publish");
         result.published = true;
         log.write(Event::Published { mapping: plan.mapping.clone(), published: published.clone() })?;
-        Ok(published)
+        Ok((published, causes))
     }
 
     /// Results by row of the whole batch; None for rows that did not go to the writer.
@@ -372,6 +403,13 @@ fn pick_rows(frame: DataFrame, kept: &[bool]) -> Result<DataFrame> {
         return Ok(frame);
     }
     Ok(frame.filter(&BooleanChunked::from_iter_values("kept".into(), kept.iter().copied()))?)
+}
+
+/// The error that says that a target is not there any more. It may come back: a disk, a share, a file moved aside.
+pub(super) fn gone(plan: &MappingPlan) -> Error {
+    Error::platform(format!("{} is gone; nothing was written to it", plan.to))
+        .at(&plan.mapping)
+        .advise("bring it back (is the disk mounted?) and resume the run; if it is gone for good, plan again")
 }
 
 /// The error that says that a target moved since the plan.

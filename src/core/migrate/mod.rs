@@ -2,13 +2,16 @@
 //!
 //! One run is one process and one [`Run`]; its mappings are executed one after the other in load order, each staged
 //! whole and published once. What a killed engine leaves is looked after by [`recovery`].
+mod ahead;
 mod execute;
 pub mod fault;
+mod history;
 mod links;
 mod locks;
 mod mapping;
 mod monitor;
 mod outcome;
+mod pace;
 mod preimages;
 mod process;
 pub(crate) mod recovery;
@@ -18,7 +21,7 @@ pub(crate) mod verify;
 
 pub(crate) use execute::Run;
 pub(crate) use locks::{EngineLock, Owner, TargetLocks};
-pub(crate) use monitor::RunMonitor;
+pub(crate) use monitor::{Ending, RunMonitor};
 pub(crate) use process::{engine_program, spawn_engine};
 pub(crate) use report::write_whole;
 pub use report::{MappingReport, RunReport};

@@ -134,11 +134,16 @@ impl Outcome {
         }
     }
     /// Everything is on disk on return. Causes, most rows first.
-    pub(super) fn finish(mut self) -> Result<Vec<Cause>> {
-        self.rejects.finish()?;
-        self.causes.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.cause.cmp(&b.cause)));
-        Ok(self.causes)
+    pub(super) fn settle(&mut self) -> Result<Vec<Cause>> {
+        self.rejects.sync()?;
+        most_rows_first(&mut self.causes);
+        Ok(self.causes.clone())
     }
+}
+
+/// The order in which causes are told.
+pub(super) fn most_rows_first(causes: &mut [Cause]) {
+    causes.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.cause.cmp(&b.cause)));
 }
 
 /// A platform's message as a cause: what stands in quotes or is a long number names a row, not a cause.

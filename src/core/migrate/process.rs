@@ -21,14 +21,21 @@ pub(crate) fn engine_program() -> Result<PathBuf> {
     }
 }
 
-/// Starts `PROGRAM engine --run ID -C ROOT [--env ENV]`, without a terminal; what it says goes to `engine.log` in the run's
-/// folder. It makes a session of its own when it starts, so it outlives this process and its terminal. Answers its pid.
-pub(crate) fn spawn_engine(program: &Path, root: &Path, env: Option<&str>, run: &str, run_dir: &Path) -> Result<u32> {
+/// Starts `PROGRAM engine --run ID --attempt N -C ROOT [--env ENV]`, without a terminal; what it says goes to `engine.log` in
+/// the run's folder, behind what earlier attempts said. It makes a session of its own when it starts, so it outlives this process and its terminal. Answers its pid.
+pub(crate) fn spawn_engine(
+    program: &Path,
+    root: &Path,
+    env: Option<&str>,
+    run: (&str, u32),
+    run_dir: &Path,
+) -> Result<u32> {
     let path = run_dir.join("engine.log");
     let fail = |error: std::io::Error| Error::io("write", &path, &error);
-    let log = File::create(&path).map_err(fail)?;
+    let log = File::options().create(true).append(true).open(&path).map_err(fail)?;
+    let (run, attempt) = (run.0, run.1.to_string());
     let mut command = Command::new(program);
-    command.args(["engine", "--run", run, "-C"]).arg(root).env_remove(ENVIRONMENT);
+    command.args(["engine", "--run", run, "--attempt", &attempt, "-C"]).arg(root).env_remove(ENVIRONMENT);
     if let Some(env) = env {
         command.args(["--env", env]);
     }

@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::execute::fits;
-use super::{EngineLock, staged};
+use super::EngineLock;
+use super::history::History;
 use crate::error::Result;
-use crate::journal::{Control, Crosswalk, Event, MappingResult, RunLog, RunRecord, RunState, StateDir, now};
-use crate::plan::{Counts, MappingPlan, Plan};
-use crate::platform::{Connector, ReadOptions, Source};
+use crate::journal::{Control, Event, MappingResult, RunLog, RunRecord, RunState, StateDir, now};
+use crate::plan::Plan;
+use crate::platform::Connector;
 
 /// Opens a platform by name.
 pub(crate) type Connect<'c> = &'c dyn Fn(&str) -> Result<Arc<dyn Connector>>;
@@ -60,15 +60,20 @@ pub(crate) fn look_after(
         Ok(found) if found.is_empty() => {
             let log = dir.join("engine.log");
             let what = if started { "the engine died before it wrote anything" } else { "the engine did not start" };
-            format!("{what}: nothing was written; {} may say why", log.display())
+            format!("{what}: nothing was written; {} may say why\n{}", log.display(), resume_advice(&record.id))
         }
-        Ok(found) => format!("the engine died; {}", found.join("; ")),
+        Ok(found) => format!("the engine died; {}\n{}", found.join("; "), resume_advice(&record.id)),
         // What could not be looked after now is looked after at the next start.
         Err(error) => return Err(error.at(format!("looking after run {}", record.id))),
     });
     control.put_run(&record)?;
     control.note("recovered", Some(&record.id))?;
     Ok(record)
+}
+
+/// How to go on with a run that ended early.
+pub(crate) fn resume_advice(run: &str) -> String {
+    format!("go on with it: crm-console resume {run}")
 }
 
 /// A process of that id is there.
@@ -83,7 +88,7 @@ fn lives(pid: u32) -> bool {
 fn recover(state: &StateDir, record: &mut RunRecord, connect: Connect<'_>) -> Result<Vec<String>> {
     let dir = state.run(&record.id);
     let events = RunLog::read(&dir)?;
-    if events.is_empty() {
+    if !events.iter().any(|event| matches!(event, Event::Begun { .. } | Event::Nothing { .. })) {
         return Ok(Vec::new());
     }
     let plan = read_plan(&dir)?;
@@ -98,9 +103,18 @@ fn recover(state: &StateDir, record: &mut RunRecord, connect: Connect<'_>) -> Re
             continue;
         }
         let connector = connect(&mapping.to.platform)?;
-        let (result, words) = one(&dir, mapping, &history, connector.as_ref(), &mut crosswalk, &mut log)?;
+        let words = match history.settle(&dir, mapping, connector.as_ref(), &mut crosswalk, &mut log)? {
+            Some(settled) => {
+                record.results.push(settled.report.result);
+                if history.nothing { "as planned, nothing was to be written" } else { "published whole" }
+            }
+            None => {
+                let (mapping, to) = (mapping.mapping.clone(), mapping.to.to_string());
+                record.results.push(MappingResult { mapping, to, ..MappingResult::default() });
+                "as it was before"
+            }
+        };
         found.push(format!("{}: {words}", mapping.to));
-        record.results.push(result);
     }
     Ok(found)
 }
@@ -113,94 +127,6 @@ pub(crate) fn read_plan(run_dir: &Path) -> Result<Plan> {
         crate::Error::platform(format!("{} cannot be understood", path.display()))
             .advise("it was written by another version of crm-console, or changed")
     })
-}
-
-/// What the journal says of one mapping.
-#[derive(Default)]
-struct History {
-    begun: bool,
-    intent: Option<Counts>,
-    published: Option<crate::platform::Published>,
-    nothing: bool,
-    crosswalk: bool,
-}
-
-impl History {
-    fn of(events: &[Event], name: &str) -> Self {
-        let mut history = Self::default();
-        for event in events {
-            match event {
-                Event::Begun { mapping, .. } if mapping == name => history.begun = true,
-                Event::Intent { mapping, counts, .. } if mapping == name => history.intent = Some(*counts),
-                Event::Published { mapping, published } if mapping == name => {
-                    history.published = Some(published.clone());
-                }
-                Event::Nothing { mapping } if mapping == name => history.nothing = true,
-                Event::Crosswalk { mapping } if mapping == name => history.crosswalk = true,
-                _ => {}
-            }
-        }
-        history
-    }
-}
-
-/// One mapping: its result, and in words what its target holds.
-fn one(
-    dir: &Path,
-    plan: &MappingPlan,
-    history: &History,
-    connector: &dyn Connector,
-    crosswalk: &mut Crosswalk,
-    log: &mut RunLog,
-) -> Result<(MappingResult, String)> {
-    let mut result =
-        MappingResult { mapping: plan.mapping.clone(), to: plan.to.to_string(), ..MappingResult::default() };
-    // The platform is asked even where the journal knows: it also clears away what was staged.
-    let recovery = connector.recover(&plan.to.object, dir)?;
-    result.published = history.published.is_some()
-        || history.nothing
-        || match &recovery {
-            Some(recovery) => recovery.published,
-            // Nothing left over, but promised: files show by their content whether it came to it.
-            None => {
-                history.intent.is_some()
-                    && !plan.target_version.hash.is_empty()
-                    && !fits(&plan.target_version, &connector.version(&plan.to.object)?)
-            }
-        };
-    if !result.published {
-        log.write(Event::Recovered { mapping: plan.mapping.clone(), published: false })?;
-        return Ok((result, "as it was before".to_owned()));
-    }
-    if history.nothing {
-        result.counts = plan.counts;
-    } else if let Some(counts) = history.intent {
-        let (before, after) = match &history.published {
-            Some(published) => (published.before, published.rows),
-            None => (plan.counts.before, count(connector, &plan.to.object)?),
-        };
-        result.counts = Counts { before, after, ..counts };
-    }
-    result.closes = result.counts.closes();
-    if !history.crosswalk {
-        staged::apply(dir, &plan.mapping, &result.to, crosswalk)?;
-        log.write(Event::Crosswalk { mapping: plan.mapping.clone() })?;
-    }
-    if history.published.is_none() && !history.nothing {
-        log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true })?;
-    }
-    let words = if history.nothing { "as planned, nothing was to be written" } else { "published whole" };
-    Ok((result, words.to_owned()))
-}
-
-/// Rows of an object, counted by reading it.
-fn count(connector: &dyn Connector, object: &str) -> Result<u64> {
-    let mut reader = connector.read(&Source::Object(object.to_owned()), &ReadOptions::default())?;
-    let mut rows = 0;
-    while let Some(batch) = reader.next_batch()? {
-        rows += batch.frame.height() as u64;
-    }
-    Ok(rows)
 }
 
 #[cfg(test)]

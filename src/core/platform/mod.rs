@@ -225,6 +225,11 @@ pub trait TargetWriter {
     fn insert(&mut self, rows: &DataFrame, monitor: &dyn Monitor) -> Result<Vec<RowResult>>;
     /// Second pass: sets columns of rows written before in this run, by identity (self and cyclic links).
     fn amend(&mut self, identities: &[String], values: &DataFrame) -> Result<Vec<RowResult>>;
+    /// What others have to wait for while this writer is open, in words (`the transaction on new.db`); None: nothing, it may
+    /// stay open as long as it likes.
+    fn holds(&self) -> Option<&str> {
+        None
+    }
     /// Makes it visible: fsync, journal, rename or commit.
     fn publish(self: Box<Self>, monitor: &dyn Monitor) -> Result<Published>;
 }

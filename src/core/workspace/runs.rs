@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{VerifyRequest, Workspace};
 use crate::error::{Error, Kind, Result};
-use crate::journal::{Command, Control, Entry, RunRecord, RunState, StateDir, now, private_folder, who};
-use crate::migrate::recovery::{PLAN, Patience, look_after, read_plan};
+use crate::journal::{Control, Entry, Event, RunLog, RunRecord, RunState, StateDir, now, private_folder, who};
+use crate::migrate::recovery::{PLAN, Patience, look_after, read_plan, resume_advice};
 use crate::migrate::{
-    EngineLock, MappingReport, Owner, Run, RunMonitor, RunReport, TargetLocks, engine_program, fault, spawn_engine,
-    write_whole,
+    Ending, EngineLock, MappingReport, Owner, Run, RunMonitor, RunReport, TargetLocks, engine_program, fault,
+    spawn_engine, write_whole,
 };
 use crate::monitor::{CancelFlag, Monitor, Progress};
 use crate::plan::{MappingPlan, Plan};
@@ -30,7 +30,7 @@ impl Workspace {
         let record = self.create_run(plan, confirm)?;
         let control = self.state().control()?;
         let dir = self.state().run(&record.id);
-        match spawn_engine(program, &self.root()?, plan.env.as_deref(), &record.id, &dir) {
+        match spawn_engine(program, &self.root()?, plan.env.as_deref(), (&record.id, record.attempt), &dir) {
             Ok(pid) => {
                 control.set_pid(&record.id, pid)?;
                 Ok(record.id)
@@ -85,10 +85,15 @@ impl Workspace {
     }
 
     /// The engine process: executes a run that [`Workspace::start_run`] created. Only `crm-console engine` calls it.
-    /// `cancel` is what the process's signals set: it ends the run before anything more is published.
+    /// `stop` is what the process's signals set: the run ends after the batch, and can be resumed.
     ///
     /// The record says how the run ended, failures included; an error means that not even that could be kept.
-    pub fn execute_run(&self, run: &str, cancel: &CancelFlag) -> Result<RunRecord> {
+    pub fn execute_run(&self, run: &str, stop: &CancelFlag) -> Result<RunRecord> {
+        self.execute_attempt(run, 1, stop)
+    }
+
+    /// [`Workspace::execute_run`] for another attempt, as [`Workspace::resume_run`] begins it.
+    pub fn execute_attempt(&self, run: &str, attempt: u32, stop: &CancelFlag) -> Result<RunRecord> {
         let state = self.state();
         let control = state.control()?;
         let dir = state.run(run);
@@ -99,15 +104,21 @@ impl Workspace {
         let _alive = EngineLock::wait(&dir)?;
         fault::begin();
         let mut record = control.run(run)?.unwrap_or(known);
-        if record.state != RunState::Starting {
-            return Err(Error::usage(format!("run {run} has been executed")).advise("make a new run of a fresh plan"));
+        if record.state != RunState::Starting || record.attempt != attempt {
+            return Err(Error::usage(format!("attempt {attempt} of run {run} has been executed")).advise(format!(
+                "see how it ended with `crm-console runs`; crm-console resume {run} goes on with it"
+            )));
         }
         record.pid = std::process::id();
-        let monitor = RunMonitor::new(state.control()?, run, cancel.clone());
+        let monitor = RunMonitor::new(state.control()?, run, stop.clone());
         let mut record = match self.engine(&control, &mut record, &monitor) {
             Ok(()) => record,
             Err(error) => failed(record, &error),
         };
+        if let Ok(mut log) = RunLog::append(&dir) {
+            // For those who read the journal; what counts is the record.
+            let _ = log.write(Event::Ended { number: attempt, state: record.state });
+        }
         let (progress, _) = monitor.flush()?;
         if !progress.step.is_empty() {
             record.progress = progress;
@@ -141,7 +152,15 @@ impl Workspace {
             |name: &str| plan.mappings.iter().find(|part| part.mapping == name).map_or(0, MappingPlan::budget_rows);
         let budget = |name: &str| Bound::Count(self.error_budget(name).of(rows(name)));
         let connect = |platform: &str| self.connector(platform);
-        let run = Run { state: &state, dir: &dir, plan: &plan, connect: &connect, budget: &budget, monitor };
+        let run = Run {
+            state: &state,
+            dir: &dir,
+            plan: &plan,
+            connect: &connect,
+            budget: &budget,
+            monitor,
+            attempt: record.attempt,
+        };
         let ended = run.execute(&mut |results| {
             record.results = results.to_vec();
             (record.progress, record.rate) = monitor.flush()?;
@@ -162,13 +181,21 @@ impl Workspace {
             None => record.state = RunState::Done,
             Some(error) => {
                 record.failure = Some(error.kind());
-                record.state = if error.kind() == Kind::Stopped { RunState::Cancelled } else { RunState::Failed };
-                // What was published is told by target, and some may have been before the cancel.
-                notes.push(if error.kind() == Kind::Stopped { "cancelled".to_owned() } else { error.to_string() });
+                record.state = end_of(error, monitor.ending().as_ref());
+                // What was published is told by target, and some may have been before the end.
+                notes.push(match monitor.ending() {
+                    Some(Ending::Cancelled) if error.kind() == Kind::Stopped => "cancelled".to_owned(),
+                    Some(Ending::Stopped(why)) if error.kind() == Kind::Stopped => why,
+                    _ => error.to_string(),
+                });
                 notes.push(published_so_far(&plan, record));
+                if record.state == RunState::Stopped {
+                    notes.push(resume_advice(&record.id));
+                }
             }
         }
         notes.extend(left_over(record, &ended.reports));
+        notes.extend(self.sources_since(&plan));
         notes.extend(fresh);
         record.note = (!notes.is_empty()).then(|| notes.join("\n"));
         let mut mappings = ended.reports;
@@ -255,15 +282,6 @@ impl Workspace {
         }
     }
 
-    /// Asks a running engine to stop before it publishes.
-    pub fn cancel_run(&self, id: &str) -> Result<()> {
-        let record = self.run(id)?;
-        if record.state.is_final() {
-            return Err(Error::usage(format!("run {id} has ended")).advise("see how with `crm-console runs`"));
-        }
-        self.state().control()?.send(id, Command::Cancel)
-    }
-
     /// Folder of a run, or of a plan, by id.
     pub(super) fn journal_folder(&self, id: &str) -> Result<PathBuf> {
         let named = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
@@ -274,7 +292,7 @@ impl Workspace {
             .ok_or_else(|| Error::usage(format!("no run or plan {id}")).advise("see the runs with `crm-console runs`"))
     }
 
-    fn state(&self) -> StateDir {
+    pub(super) fn state(&self) -> StateDir {
         StateDir::of(&self.project.root)
     }
 
@@ -288,7 +306,7 @@ impl Workspace {
     }
 
     /// The project folder as any process can find it.
-    fn root(&self) -> Result<PathBuf> {
+    pub(super) fn root(&self) -> Result<PathBuf> {
         let root = &self.project.root;
         let named = if root.as_os_str().is_empty() { std::path::Path::new(".") } else { root };
         std::path::absolute(named).map_err(|error| Error::io("find", root, &error))
@@ -318,6 +336,15 @@ fn new_run_folder(state: &StateDir, plan: &str) -> Result<String> {
 
 fn unknown(run: &str) -> Error {
     Error::usage(format!("no run {run}")).advise("see them with `crm-console runs`")
+}
+
+/// How a run ends by an error. What a platform does not let happen now it may let happen later: such a run can be resumed.
+fn end_of(error: &Error, ending: Option<&Ending>) -> RunState {
+    match (error.kind(), ending) {
+        (Kind::Stopped, Some(Ending::Stopped(_))) | (Kind::Platform, _) => RunState::Stopped,
+        (Kind::Stopped, _) => RunState::Cancelled,
+        _ => RunState::Failed,
+    }
 }
 
 fn failed(record: RunRecord, error: &Error) -> RunRecord {

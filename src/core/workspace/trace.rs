@@ -227,7 +227,11 @@ fn events_of(run_dir: &std::path::Path, part: &MappingPlan, written_as: Option<u
     for (at, event) in RunLog::read_timed(run_dir)? {
         let own = |mapping: &String| *mapping == part.mapping;
         let what = match &event {
-            Event::Begun { mapping, .. } if own(mapping) => Some("the run began with the mapping".to_owned()),
+            Event::Begun { mapping, .. } if own(mapping) => {
+                // Each attempt hands everything over anew.
+                waits = written_as;
+                Some("the run began with the mapping".to_owned())
+            }
             Event::Batch { mapping, done, .. } if own(mapping) && waits.is_some_and(|place| place <= *done) => {
                 waits = None;
                 Some(format!("handed to {} with a batch", part.to))
@@ -236,7 +240,7 @@ fn events_of(run_dir: &std::path::Path, part: &MappingPlan, written_as: Option<u
             Event::Published { mapping, .. } if own(mapping) => Some(format!("{} was published", part.to)),
             Event::Crosswalk { mapping } if own(mapping) => Some("noted in the crosswalk".to_owned()),
             Event::Nothing { mapping } if own(mapping) => Some("nothing was to be written".to_owned()),
-            Event::Recovered { mapping, published } if own(mapping) => Some(if *published {
+            Event::Recovered { mapping, published, .. } if own(mapping) => Some(if *published {
                 "recovered after a crash: published".to_owned()
             } else {
                 "recovered after a crash: not published".to_owned()

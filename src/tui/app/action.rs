@@ -122,7 +122,12 @@ actions! {
     Report "report" "report" Migrate [] "Say where the report of this run is, and copy the path: one HTML file to hand over.";
     Retry "retry" "retry these" Migrate [] "Plan a retry of this row, or of all rows of this cause. Nothing is written.";
     RetryMended "retry_mended" "retry mended" Migrate [] "Plan a retry of all rows that are mended. Nothing is written.";
-    CancelRun "cancel_run" "cancel" Migrate [dangerous] "Stop the run before it publishes.";
+    CancelRun "cancel_run" "cancel" Migrate [dangerous] "End the run before it publishes; what it staged is thrown away.";
+    PauseRun "pause_run" "pause" Migrate [] "Let the run wait; it never waits in an open transaction.";
+    ResumeRun "resume_run" "resume" Migrate [] "Go on with a run that is paused, or that ended early, where it was.";
+    StopRun "stop_run" "stop" Migrate [dangerous] "End the run after the batch it is writing; it can be resumed.";
+    ThrottleRun "throttle_run" "rate" Migrate [] "Set how many rows a second the run may write.";
+    RunWorkers "run_workers" "workers" Migrate [] "Set how many threads prepare what the run writes.";
     Cancel "cancel" "cancel" Program [] "Stop what is being worked on, or close what is on top.";
     Help "help" "help" Program [] "What every key does here.";
     Palette "palette" "commands" Program [] "Find any action by its name.";

@@ -124,7 +124,12 @@ const DIFF: &[Row] = &[
     ("tab", Action::NextPane),
 ];
 const RUN: &[Row] = &[
+    ("P", Action::PauseRun),
+    ("R", Action::ResumeRun),
+    ("s", Action::StopRun),
     ("c", Action::CancelRun),
+    ("t", Action::ThrottleRun),
+    ("w", Action::RunWorkers),
     ("enter", Action::Open),
     ("e", Action::EditField),
     ("r", Action::Rejects),

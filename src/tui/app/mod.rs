@@ -1,4 +1,7 @@
 //! Pure state: what the console shows and how it answers to keys and to jobs. [`App::update`] is the only door.
+use std::time::Duration;
+
+use crm_core::journal::RunRecord;
 use crm_core::project::{Mapping, Project};
 use crm_core::{Error, Kind};
 
@@ -32,6 +35,11 @@ use shared::{Shared, Tone, WhenSaved};
 
 /// Smallest terminal that can be worked on: columns, rows.
 pub const SMALLEST: (u16, u16) = (60, 16);
+
+/// Between two looks at runs that are at work.
+const WATCH: Duration = Duration::from_millis(500);
+/// Between two looks whether there is one.
+const IDLE: Duration = Duration::from_secs(3);
 
 /// The whole of the screen's state.
 #[derive(Debug)]
@@ -94,9 +102,10 @@ impl App {
         std::mem::take(&mut self.shared.effects)
     }
 
-    /// Something outside moves while nobody presses a key: send [`Msg::Tick`] twice a second.
-    pub fn watches(&self) -> bool {
-        self.shared.active_runs() > 0
+    /// What goes on outside is looked at this often, with [`Msg::Tick`]: closely while a run is at work, now and then to
+    /// see whether somebody else started one.
+    pub fn watch_every(&self) -> Duration {
+        if self.shared.active_runs() > 0 { WATCH } else { IDLE }
     }
 
     /// Jobs that the operator, or a test, waits for. What only watches is not counted.
@@ -198,6 +207,17 @@ impl App {
                 }
             }
             Action::Plan => self.shared.make_plan(),
+            Action::CancelRun
+            | Action::StopRun
+            | Action::PauseRun
+            | Action::ResumeRun
+            | Action::ThrottleRun
+            | Action::RunWorkers => {
+                // From wherever: what comes of it is seen on the Run screen.
+                self.screen = ScreenId::Run;
+                self.screens.get_mut(ScreenId::Run).settle(&mut self.shared);
+                self.screens.get_mut(ScreenId::Run).act(action, &mut self.shared);
+            }
             Action::Reload => self.shared.ask(Lane::Project, "reading the project", Request::Project),
             Action::Search => {
                 let sought = self.shared.sought.clone();
@@ -345,7 +365,7 @@ impl App {
     }
 
     fn tick(&mut self) {
-        if self.shared.active_runs() > 0 && !self.shared.jobs.contains_key(&Lane::Runs) {
+        if !self.shared.jobs.contains_key(&Lane::Runs) {
             self.shared.ask(Lane::Runs, "", Request::Runs);
         }
     }
@@ -424,11 +444,14 @@ impl App {
             Answer::Plan(plan) => self.shared.plan = Some(plan.clone()),
             Answer::Runs(runs) => {
                 let first = self.shared.runs.is_empty() && self.shared.run.is_none();
-                self.shared.runs.clone_from(runs);
+                let known = |run: &&RunRecord| self.shared.runs.iter().any(|one| one.id == run.id);
+                // One that was not here a moment ago is what the Run screen shows next.
+                let new = runs.iter().find(|run| !run.state.is_final() && !known(run));
                 let watched = match &self.shared.run {
-                    Some(run) => runs.iter().find(|one| one.id == run.id),
-                    None => runs.iter().find(|run| !run.state.is_final()),
+                    Some(run) if new.is_none() || !run.state.is_final() => runs.iter().find(|one| one.id == run.id),
+                    _ => new.or_else(|| runs.iter().find(|run| !run.state.is_final())),
                 };
+                self.shared.runs.clone_from(runs);
                 if let Some(run) = watched {
                     if first && !run.state.is_final() {
                         // A run goes on: that is what the operator wants to see first.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crm_core::Error;
-use crm_core::journal::{Reject, RunRecord};
+use crm_core::journal::{Command, Reject, RunRecord};
 use crm_core::map::CellStep;
 use crm_core::monitor::Progress;
 use crm_core::plan::{Operation, Plan};
@@ -267,8 +267,8 @@ pub enum Request {
     },
     /// Start the engine on a plan; the text is what the operator typed.
     Start(Arc<Plan>, String),
-    /// Ask the engine of this run to stop.
-    Stop(String),
+    /// Tell a run what to do, or go on with one that ended early.
+    Tell(String, Command),
     /// A run.
     Run(String),
     /// All runs.
@@ -395,8 +395,8 @@ pub enum Answer {
     Rejects(Arc<Vec<Reject>>),
     /// To [`Request::Start`]: the run's id.
     Started(String),
-    /// To [`Request::Stop`].
-    Stopping,
+    /// To [`Request::Tell`]: what is done about it, in words.
+    Told(String),
     /// To [`Request::Run`].
     Run(Box<RunRecord>),
     /// To [`Request::Runs`].

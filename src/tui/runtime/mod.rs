@@ -35,8 +35,6 @@ const LOST: i32 = 129;
 const KEY_FRAME: Duration = Duration::from_millis(33);
 /// Frames that only show progress come at most this often over SSH.
 const SSH_FRAME: Duration = Duration::from_millis(100);
-/// See [`Msg::Tick`].
-const TICK: Duration = Duration::from_millis(500);
 
 /// Ground of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -222,11 +220,7 @@ impl Loop {
             return Ok(code);
         }
         loop {
-            let event = match self.wait() {
-                Some(timeout) => events.recv_timeout(timeout),
-                None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match event {
+            match events.recv_timeout(self.wait()) {
                 Ok(event) => {
                     if let Some(code) = self.handle(event, jobs)? {
                         return Ok(code);
@@ -241,7 +235,7 @@ impl Loop {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(self.end()),
             }
-            if self.app.watches() && self.last_tick.elapsed() >= TICK {
+            if self.last_tick.elapsed() >= self.app.watch_every() {
                 self.last_tick = Instant::now();
                 self.turn(Msg::Tick, Due::Progress, jobs)?;
             }
@@ -251,14 +245,10 @@ impl Loop {
         }
     }
 
-    /// How long until something is to be done without an event; None: nothing is.
-    fn wait(&self) -> Option<Duration> {
-        let frame = (self.due != Due::No).then(|| self.frame_wait());
-        let tick = self.app.watches().then(|| TICK.saturating_sub(self.last_tick.elapsed()));
-        match (frame, tick) {
-            (Some(frame), Some(tick)) => Some(frame.min(tick)),
-            (frame, tick) => frame.or(tick),
-        }
+    /// How long until something is to be done without an event.
+    fn wait(&self) -> Duration {
+        let tick = self.app.watch_every().saturating_sub(self.last_tick.elapsed());
+        if self.due == Due::No { tick } else { tick.min(self.frame_wait()) }
     }
 
     fn frame_wait(&self) -> Duration {

@@ -3,6 +3,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use crm_core::journal::Command;
 use crm_core::map::Pipeline;
 use crm_core::monitor::{Monitor, Progress};
 use crm_core::platform::Source;
@@ -10,7 +11,7 @@ use crm_core::project::edit::{set_value_in_csv, write_text};
 use crm_core::project::{Mapping, Problem, load_mapping};
 use crm_core::suggest::{FieldInfo, suggest};
 use crm_core::table::{RowSource, Window};
-use crm_core::workspace::{CorrectionsEdit, Freshness, PreviewRows, Workspace, note_saved};
+use crm_core::workspace::{CorrectionsEdit, Freshness, PreviewRows, Resumed, Workspace, note_saved};
 use crm_core::{Error, Result};
 
 use super::jobs::{Answered, current, reload};
@@ -111,13 +112,26 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
         }
         Request::Rejects { of, mapping } => Answer::Rejects(Arc::new(now().rejects(&of, mapping.as_deref())?)),
         Request::Start(plan, confirm) => Answer::Started(now().start_run(&plan, &confirm)?),
-        Request::Stop(run) => {
-            now().cancel_run(&run)?;
-            Answer::Stopping
-        }
+        Request::Tell(run, command) => Answer::Told(tell(&now(), &run, command)?),
         Request::Run(run) => Answer::Run(Box::new(now().run(&run)?)),
         Request::Runs => Answer::Runs(now().runs()?),
     })
+}
+
+/// Tells a run something; answers what is done about it, in words.
+fn tell(workspace: &Workspace, run: &str, command: Command) -> Result<String> {
+    let words = match command {
+        Command::Cancel => workspace.cancel_run(run).map(|()| "asked the engine to end; nothing more is published"),
+        Command::Stop => workspace.stop_run(run).map(|()| "asked the engine to stop after this batch"),
+        Command::Pause => workspace.pause_run(run).map(|()| "asked the engine to pause"),
+        Command::Throttle(rows) => workspace.throttle_run(run, rows).map(|()| "the rate is set"),
+        Command::Workers(workers) => workspace.set_workers(run, workers).map(|()| "the workers are set"),
+        Command::Resume => match workspace.resume_run(run)? {
+            Resumed::GoesOn => Ok("asked the engine to go on"),
+            Resumed::Attempt(attempt) => return Ok(format!("the run goes on in attempt {attempt}")),
+        },
+    };
+    words.map(str::to_owned)
 }
 
 /// All mapping files of a project with their texts, by name.

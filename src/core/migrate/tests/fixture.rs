@@ -195,7 +195,8 @@ impl Fixture {
         self.begin(id, plan);
         let dir = self.state.run(id);
         let connect = |_: &str| -> Result<Arc<dyn Connector>> { Ok(nova.clone()) };
-        let run = Run { state: &self.state, dir: &dir, plan, connect: &connect, budget: &|_| budget, monitor };
+        let run =
+            Run { state: &self.state, dir: &dir, plan, connect: &connect, budget: &|_| budget, monitor, attempt: 1 };
         let ended = run.execute(&mut |_| Ok(()));
         Done { ended, dir }
     }

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 mod changes;
+mod pieces;
 mod reader;
 mod store;
 mod writer;

@@ -85,6 +85,21 @@ impl OpsReader {
     pub fn inserts(&self) -> InsertRun {
         InsertRun { reader: self.clone(), at: 0 }
     }
+    /// Slices of [`OPS_BATCH`] operations.
+    pub fn slices(&self) -> u64 {
+        self.store.rows().div_ceil(OPS_BATCH as u64)
+    }
+    /// The inserts of one slice, which may have none.
+    pub fn inserts_of(&self, slice: u64) -> Result<Inserts> {
+        let frame = self.store.slice(slice * OPS_BATCH as u64, OPS_BATCH, None)?;
+        let frame = frame.filter(&mask(&frame, &[Operation::Insert])?)?;
+        Ok(Inserts {
+            sources: frame.column(SOURCE)?.u32()?.iter().map(|at| u64::from(at.unwrap_or_default())).collect(),
+            keys: frame.column(KEY)?.str()?.iter().map(|key| key.unwrap_or_default().to_owned()).collect(),
+            values: self.values(&frame)?,
+            pending: self.pending(&frame)?,
+        })
+    }
     /// Rows that the target has already, in source order.
     pub fn present(&self) -> PresentRun {
         PresentRun { reader: self.clone(), at: 0 }
@@ -133,19 +148,12 @@ pub struct InsertRun {
 
 impl InsertRun {
     fn step(&mut self) -> Result<Option<Inserts>> {
-        while self.at < self.reader.store.rows() {
-            let frame = self.reader.store.slice(self.at, OPS_BATCH, None)?;
-            self.at += frame.height() as u64;
-            let frame = frame.filter(&mask(&frame, &[Operation::Insert])?)?;
-            if frame.height() == 0 {
-                continue;
+        while self.at < self.reader.slices() {
+            let inserts = self.reader.inserts_of(self.at)?;
+            self.at += 1;
+            if !inserts.keys.is_empty() {
+                return Ok(Some(inserts));
             }
-            return Ok(Some(Inserts {
-                sources: frame.column(SOURCE)?.u32()?.iter().map(|at| u64::from(at.unwrap_or_default())).collect(),
-                keys: frame.column(KEY)?.str()?.iter().map(|key| key.unwrap_or_default().to_owned()).collect(),
-                values: self.reader.values(&frame)?,
-                pending: self.reader.pending(&frame)?,
-            }));
         }
         Ok(None)
     }

@@ -99,7 +99,7 @@ fn a_held_mapping_is_busy_and_the_run_says_by_whom() {
     assert!(ended.note.as_deref().unwrap().contains("20261123-080000-aaaaaa"));
     assert_eq!(workspace.run(&record.id).unwrap(), ended);
     let again = workspace.execute_run(&record.id, &CancelFlag::default()).unwrap_err();
-    assert_eq!(again.kind(), Kind::Usage, "a run is executed once");
+    assert_eq!(again.kind(), Kind::Usage, "an attempt is executed once");
 }
 
 #[test]

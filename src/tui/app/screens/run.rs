@@ -1,5 +1,5 @@
 //! The Run screen: the migration at work, its proof, and what it left out.
-use crm_core::journal::{RunRecord, RunState};
+use crm_core::journal::{Command, RunRecord, RunState};
 use crm_core::score::percent;
 
 use super::{ScreenId, ScreenState};
@@ -9,20 +9,23 @@ use crate::app::overlay::{Overlay, Question, Reply, Tag};
 use crate::app::run_rejects::RunRejects;
 use crate::app::shared::{Shared, Tone};
 
+/// Questions of this screen.
+const STOP: &str = "stop the run";
+const RATE: &str = "rate";
+const WORKERS: &str = "workers";
+
 /// State of the Run screen. The run itself is [`Shared::run`].
 #[derive(Debug)]
 pub struct RunScreen {
     /// What it left out, once it has ended.
     pub rejects: RunRejects,
-    /// The operator asked it to stop.
-    pub stopping: bool,
     /// Seen at work: its end is told.
     seen: Option<String>,
 }
 
 impl Default for RunScreen {
     fn default() -> Self {
-        Self { rejects: RunRejects::new(Lane::RunRejects), stopping: false, seen: None }
+        Self { rejects: RunRejects::new(Lane::RunRejects), seen: None }
     }
 }
 
@@ -40,7 +43,6 @@ impl RunScreen {
         if self.seen.take().is_none_or(|seen| seen != run.id) {
             return;
         }
-        self.stopping = false;
         let rejected: u64 = run.results.iter().map(|result| result.counts.rejected + result.counts.held).sum();
         match run.state {
             RunState::Done if rejected == 0 => {
@@ -50,25 +52,74 @@ impl RunScreen {
                 Tone::Info,
                 format!("done and verified, consistency {}; {rejected} rows were left out", percent(run.consistency)),
             ),
+            state if run.resumable() => {
+                shared.tell(Tone::Bad, format!("the run ended: {}; R goes on where it was", state.word()));
+            }
             state => shared.tell(Tone::Bad, format!("the run ended: {}", state.word())),
         }
     }
-    fn ask_cancel(shared: &mut Shared) {
-        match &shared.run {
-            Some(run) if !run.state.is_final() => {
-                let mut question = Question::choice(
-                    "Cancel the run",
-                    Tag::CancelRun,
-                    vec![
-                        format!("Run {} stops before it publishes what is under way.", run.id),
-                        "Objects that are published stay so; the others stay as they were.".to_owned(),
-                    ],
-                    vec![('y', "cancel it")],
-                );
+    /// Whether an action over the run makes sense now.
+    fn takes(action: Action, run: &RunRecord) -> bool {
+        let active = !run.state.is_final();
+        let pausing = run.state == RunState::Paused || run.pending() == Some("pausing");
+        match action {
+            Action::CancelRun | Action::StopRun => active,
+            Action::PauseRun => matches!(run.state, RunState::Starting | RunState::Running) && !pausing,
+            Action::ResumeRun => pausing || run.resumable(),
+            Action::ThrottleRun | Action::RunWorkers => active || run.resumable(),
+            _ => false,
+        }
+    }
+    /// Asks before what ends a run, asks for numbers, and does the rest at once.
+    fn control(action: Action, shared: &mut Shared) {
+        let Some(run) = shared.run.clone().filter(|run| Self::takes(action, run)) else {
+            return shared.tell(Tone::Info, "that is not for this run as it is now");
+        };
+        match action {
+            Action::PauseRun => Self::tell(&run, Command::Pause, shared),
+            Action::ResumeRun => Self::tell(&run, Command::Resume, shared),
+            Action::CancelRun | Action::StopRun => {
+                let (title, first, tag, yes) = if action == Action::CancelRun {
+                    let first = format!("Run {} ends before it publishes what is under way.", run.id);
+                    ("Cancel the run", first, Tag::CancelRun, "cancel it")
+                } else {
+                    let first = format!("Run {} ends after this batch; R goes on where it was.", run.id);
+                    ("Stop the run", first, Tag::Choose(STOP), "stop it")
+                };
+                let lines = vec![first, "Objects that are published stay so; the others stay as they were.".to_owned()];
+                let mut question = Question::choice(title, tag, lines, vec![('y', yes)]);
                 question.danger = true;
                 shared.open(Overlay::Ask(question));
             }
-            _ => shared.tell(Tone::Info, "no run is at work here"),
+            Action::ThrottleRun => {
+                let now = run.limit.map_or("off".to_owned(), |limit| limit.to_string());
+                let mut question = Question::text("Rows a second at most", Tag::Type(RATE), now);
+                question.lines.push("A number, or off. It holds for later attempts of the run too.".to_owned());
+                shared.open(Overlay::Ask(question));
+            }
+            _ => {
+                let now = run.workers.map_or(String::new(), |workers| workers.to_string());
+                let mut question = Question::text("Workers", Tag::Type(WORKERS), now);
+                question.lines.push("Threads that prepare batches. The result is the same for any number.".to_owned());
+                shared.open(Overlay::Ask(question));
+            }
+        }
+    }
+    fn tell(run: &RunRecord, command: Command, shared: &mut Shared) {
+        shared.ask(Lane::Stop, "", Request::Tell(run.id.clone(), command));
+    }
+    /// A rate or a number of workers was typed.
+    fn set(tag: &'static str, text: &str, run: &RunRecord, shared: &mut Shared) {
+        let text = text.trim().replace([',', '_'], "");
+        let command = match tag {
+            RATE if text == "off" || text.is_empty() => Some(Command::Throttle(None)),
+            RATE => text.parse().ok().filter(|rows| *rows > 0).map(|rows| Command::Throttle(Some(rows))),
+            _ => text.parse().ok().map(Command::Workers),
+        };
+        match command {
+            Some(command) => Self::tell(run, command, shared),
+            None if tag == RATE => shared.tell(Tone::Bad, "name rows a second from 1 on, or off; P pauses the run"),
+            None => shared.tell(Tone::Bad, "name a number of threads from 1 on"),
         }
     }
 }
@@ -93,7 +144,12 @@ impl ScreenState for RunScreen {
     }
     fn act(&mut self, action: Action, shared: &mut Shared) -> bool {
         match action {
-            Action::CancelRun => Self::ask_cancel(shared),
+            Action::CancelRun
+            | Action::StopRun
+            | Action::PauseRun
+            | Action::ResumeRun
+            | Action::ThrottleRun
+            | Action::RunWorkers => Self::control(action, shared),
             Action::Open => self.rejects.show(shared),
             Action::Rejects => self.rejects.open_inbox(ScreenId::Run, shared),
             Action::EditField => self.rejects.mend(shared),
@@ -103,38 +159,47 @@ impl ScreenState for RunScreen {
     }
     fn heading(&self, shared: &Shared) -> String {
         let Some(run) = &shared.run else { return "RUN  none yet".to_owned() };
-        let word = if self.stopping && !run.state.is_final() { "stopping" } else { run.state.word() };
+        let word = run.pending().unwrap_or(run.state.word());
+        let attempt = if run.attempt > 1 { format!("  attempt {}", run.attempt) } else { String::new() };
         let env = run.env.as_ref().map(|env| format!("  env {}", env.to_uppercase())).unwrap_or_default();
-        format!("RUN {}  {word}  plan {}{env}", run.id, run.plan)
+        format!("RUN {}  {word}{attempt}  plan {}{env}", run.id, run.plan)
     }
     fn answer(&mut self, lane: Lane, answer: &Answer, shared: &mut Shared) {
         self.rejects.take(lane, answer);
         if let (Lane::Run | Lane::Runs, Some(run)) = (lane, shared.run.clone()) {
             self.tell_end(&run, shared);
         }
-        if let (Lane::Stop, Answer::Stopping) = (lane, answer) {
-            shared.tell(Tone::Info, "asked the engine to stop");
-        }
-    }
-    fn failed(&mut self, lane: Lane, _: &mut Shared) {
-        if lane == Lane::Stop {
-            self.stopping = false;
+        if let (Lane::Stop, Answer::Told(words)) = (lane, answer) {
+            shared.tell(Tone::Info, words.clone());
+            shared.ask(Lane::Runs, "", Request::Runs);
         }
     }
     fn reply(&mut self, tag: &Tag, reply: &Reply, shared: &mut Shared) {
-        if let (Tag::CancelRun, Reply::Choice('y'), Some(run)) = (tag, reply, shared.run.clone()) {
-            self.stopping = true;
-            shared.ask(Lane::Stop, "", Request::Stop(run.id));
+        let Some(run) = shared.run.clone() else { return };
+        match (tag, reply) {
+            (Tag::CancelRun, Reply::Choice('y')) => Self::tell(&run, Command::Cancel, shared),
+            (Tag::Choose(STOP), Reply::Choice('y')) => Self::tell(&run, Command::Stop, shared),
+            (Tag::Type(tag @ (RATE | WORKERS)), Reply::Text(text)) => Self::set(tag, text, &run, shared),
+            _ => {}
         }
     }
     fn command(&self, shared: &Shared) -> Option<String> {
         let run = shared.run.as_ref()?;
-        Some(if run.state.is_final() { format!("rejects list {}", run.id) } else { format!("cancel {}", run.id) })
+        Some(match run.state {
+            RunState::Paused => format!("resume {}", run.id),
+            state if !state.is_final() => format!("pause {}", run.id),
+            _ if run.resumable() => format!("resume {}", run.id),
+            _ => format!("rejects list {}", run.id),
+        })
     }
     fn offers(&self, action: Action, shared: &Shared) -> bool {
-        let active = shared.run.as_ref().is_some_and(|run| !run.state.is_final());
         match action {
-            Action::CancelRun => active,
+            Action::CancelRun
+            | Action::StopRun
+            | Action::PauseRun
+            | Action::ResumeRun
+            | Action::ThrottleRun
+            | Action::RunWorkers => shared.run.as_ref().is_some_and(|run| Self::takes(action, run)),
             Action::Open | Action::Rejects | Action::EditField => !self.rejects.causes.is_empty(),
             action => action != ScreenId::Run.action(),
         }

@@ -1,5 +1,5 @@
 //! The Run screen, drawn.
-use crm_core::journal::RunRecord;
+use crm_core::journal::{RunRecord, RunState};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -33,12 +33,16 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &RunScreen, look: 
 fn progress(frame: &mut Frame, area: Rect, run: &RunRecord, look: &Look) {
     let progress = &run.progress;
     let total = progress.total.map(|total| format!(" of {}", number(total))).unwrap_or_default();
-    let line = format!(" {}  {}{total}", progress.step, number(progress.done));
+    let paused = if run.state == RunState::Paused { "paused, R goes on: " } else { "" };
+    let line = format!(" {paused}{}  {}{total}", progress.step, number(progress.done));
     widgets::put(frame, area, 1, &line, look.theme.title(), look);
     let share = progress.total.filter(|total| *total > 0).map(|total| progress.done as f64 / total as f64);
     let room = usize::from(area.width).saturating_sub(44);
     let bar = share.map_or(String::new(), |share| format!("{} {}", widgets::bar(share, room, look), percent(share)));
     let rate = if run.rate > 0.0 { format!("  {} rows/s", number(run.rate as u64)) } else { String::new() };
+    let limit = run.limit.map(|limit| format!("  limit {}", number(limit))).unwrap_or_default();
+    let workers = run.workers.map(|workers| format!("  {workers} workers")).unwrap_or_default();
+    let rate = format!("{rate}{limit}{workers}");
     let eta = RunScreen::eta(run).map_or(String::new(), |eta| format!("  {} to go", duration(eta)));
     widgets::put(frame, area, 2, &format!(" {bar}{rate}{eta}"), look.theme.plain(), look);
 }

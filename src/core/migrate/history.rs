@@ -1,0 +1,147 @@
+//! What the journal of a run says of one mapping, over all attempts, and what became of it: a mapping whose target was
+//! published is done, whoever was there to see it; any other is begun anew.
+use std::path::Path;
+
+use super::execute::fits;
+use super::outcome::most_rows_first;
+use super::report::MappingReport;
+use super::staged;
+use crate::error::Result;
+use crate::journal::{Crosswalk, Event, MappingResult, RunLog};
+use crate::plan::{Cause, Counts, MappingPlan};
+use crate::platform::{Connector, ObjectVersion, Published, ReadOptions, Source};
+
+/// What was promised before the publish.
+struct Intent {
+    counts: Counts,
+    causes: Vec<Cause>,
+    moved: u64,
+    links_left: u64,
+    millis: u64,
+}
+
+/// What the journal says of one mapping.
+#[derive(Default)]
+pub(super) struct History {
+    /// An attempt came to it.
+    pub(super) begun: bool,
+    /// It had nothing to write.
+    pub(super) nothing: bool,
+    intent: Option<Intent>,
+    published: Option<Published>,
+    /// A later start found it published, with this version.
+    recovered: Option<Option<ObjectVersion>>,
+    crosswalk: bool,
+}
+
+/// A mapping whose target was published (or had not to be).
+pub(super) struct Settled {
+    pub(super) report: MappingReport,
+    /// Version of the target then; None if nothing was to be written.
+    pub(super) version: Option<ObjectVersion>,
+}
+
+impl History {
+    /// Of the mapping of that name.
+    pub(super) fn of(events: &[Event], name: &str) -> Self {
+        let mut history = Self::default();
+        for event in events {
+            match event {
+                // Only a mapping that was not published is begun again: what was said of it before is over.
+                Event::Begun { mapping, .. } if mapping == name => {
+                    history = Self { begun: true, ..Self::default() };
+                }
+                Event::Intent { mapping, counts, causes, moved, links_left, millis, .. } if mapping == name => {
+                    let (causes, counts) = (causes.clone(), *counts);
+                    history.intent =
+                        Some(Intent { counts, causes, moved: *moved, links_left: *links_left, millis: *millis });
+                }
+                Event::Published { mapping, published } if mapping == name => {
+                    history.published = Some(published.clone());
+                }
+                Event::Recovered { mapping, published: true, version } if mapping == name => {
+                    history.recovered = Some(version.clone());
+                }
+                Event::Nothing { mapping } if mapping == name => history.nothing = true,
+                Event::Crosswalk { mapping } if mapping == name => history.crosswalk = true,
+                _ => {}
+            }
+        }
+        history
+    }
+
+    /// The platform holds what the mapping wrote.
+    fn is_published(&self, plan: &MappingPlan, connector: &dyn Connector, dir: &Path) -> Result<bool> {
+        if self.published.is_some() || self.recovered.is_some() || self.nothing {
+            return Ok(true);
+        }
+        Ok(match connector.recover(&plan.to.object, dir)? {
+            Some(recovery) => recovery.published,
+            // Nothing left over, but promised: files show by their content whether it came to it.
+            None => {
+                self.intent.is_some()
+                    && !plan.target_version.hash.is_empty()
+                    && !fits(&plan.target_version, &connector.version(&plan.to.object)?)
+            }
+        })
+    }
+
+    /// Finds out what became of the mapping and brings it to its end: staged leavings are cleared away, a promise is kept,
+    /// the crosswalk told. None: its target is as it was. Doing it again changes nothing.
+    pub(super) fn settle(
+        &self,
+        dir: &Path,
+        plan: &MappingPlan,
+        connector: &dyn Connector,
+        crosswalk: &mut Crosswalk,
+        log: &mut RunLog,
+    ) -> Result<Option<Settled>> {
+        let mapping = || plan.mapping.clone();
+        if !self.is_published(plan, connector, dir)? {
+            log.write(Event::Recovered { mapping: mapping(), published: false, version: None })?;
+            return Ok(None);
+        }
+        let version = match (&self.published, &self.recovered) {
+            _ if self.nothing => None,
+            (Some(published), _) => Some(published.version.clone()),
+            (None, Some(version)) => version.clone(),
+            (None, None) => {
+                let version = Some(connector.version(&plan.to.object)?);
+                log.write(Event::Recovered { mapping: mapping(), published: true, version: version.clone() })?;
+                version
+            }
+        };
+        let mut result =
+            MappingResult { mapping: mapping(), to: plan.to.to_string(), published: true, ..MappingResult::default() };
+        let (mut causes, mut links_left) = (plan.causes.clone(), 0);
+        if self.nothing {
+            result.counts = Counts { after: plan.counts.before, ..plan.counts };
+        } else if let Some(intent) = &self.intent {
+            let (before, after) = match &self.published {
+                Some(published) => (published.before, published.rows),
+                None => (plan.counts.before, count(connector, &plan.to.object)?),
+            };
+            result.counts = Counts { before, after, ..intent.counts };
+            (result.moved, result.millis) = (intent.moved, intent.millis);
+            (causes, links_left) = (intent.causes.clone(), intent.links_left);
+        }
+        most_rows_first(&mut causes);
+        result.closes = result.counts.closes();
+        if !self.crosswalk {
+            staged::apply(dir, &plan.mapping, &result.to, crosswalk)?;
+            log.write(Event::Crosswalk { mapping: mapping() })?;
+        }
+        let (mapping, from, planned) = (mapping(), plan.from.clone(), plan.counts);
+        Ok(Some(Settled { report: MappingReport { mapping, from, planned, result, causes, links_left }, version }))
+    }
+}
+
+/// Rows of an object, counted by reading it.
+fn count(connector: &dyn Connector, object: &str) -> Result<u64> {
+    let mut reader = connector.read(&Source::Object(object.to_owned()), &ReadOptions::default())?;
+    let mut rows = 0;
+    while let Some(batch) = reader.next_batch()? {
+        rows += batch.frame.height() as u64;
+    }
+    Ok(rows)
+}
