@@ -90,7 +90,7 @@ pub(crate) fn show(common: &Common, object: &str, rows: &str, columns: &[String]
     if !out.is_json() {
         print_rows(&wanted, &table, out)?;
     }
-    report_rejects(&reader.take_rejects(), &object.label);
+    report_rejects(&reader.take_rejects(), &object.label, out);
     Ok(0)
 }
 
@@ -102,12 +102,12 @@ fn print_rows(columns: &[String], rows: &[Vec<String>], out: &mut Output) -> Res
 }
 
 /// Pieces that are not rows are told on stderr, with line and reason and without their text.
-fn report_rejects(rejects: &[crm_core::platform::ReadReject], label: &str) {
+fn report_rejects(rejects: &[crm_core::platform::ReadReject], label: &str, out: &mut Output) {
     for reject in rejects.iter().take(20) {
-        eprintln!("{} line {}: not a row: {}", sanitize(label), reject.line, sanitize(&reject.reason));
+        out.aside(format!("{} line {}: not a row: {}", sanitize(label), reject.line, sanitize(&reject.reason)));
     }
     if rejects.len() > 20 {
-        eprintln!("… and {} more", rejects.len() - 20);
+        out.aside(format!("… and {} more", rejects.len() - 20));
     }
 }
 

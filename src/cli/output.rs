@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crm_core::monitor::{CancelFlag, Monitor, Progress};
-use crm_core::table::text::{fit, sanitize, width};
+use crm_core::table::text::{fit, sanitize, seal, width};
 use crm_core::{Error, Result};
 use serde::Serialize;
 
@@ -33,9 +33,14 @@ impl Output {
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
-    /// One line for people. The caller sanitises what came from data.
+    /// One line for people. Values are sanitised by the caller, so that two of them never look alike; whatever else is
+    /// in the line, names of files, mappings and platforms, cannot steer the terminal either.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<()> {
-        writeln!(self.out, "{}", text.as_ref()).map_err(|error| broken(&error))
+        writeln!(self.out, "{}", seal(text.as_ref())).map_err(|error| broken(&error))
+    }
+    /// One line for people on stderr: what is beside the answer.
+    pub(crate) fn aside(&mut self, text: impl AsRef<str>) {
+        let _ = writeln!(io::stderr(), "{}", seal(text.as_ref()));
     }
     /// Bytes as they are: file contents, JSON that is streamed by hand.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<()> {

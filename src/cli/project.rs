@@ -82,7 +82,12 @@ pub(crate) fn preview(common: &Common, which: &Which, failing: Option<&str>, out
         monitor.done();
         let sources = &preview.sources;
         if !out.is_json() {
-            out.line(format!("{}: {} -> {}", sanitize(&mapping.name), sanitize(&mapping.from.label), mapping.to))?;
+            out.line(format!(
+                "{}: {} -> {}",
+                sanitize(&mapping.name),
+                sanitize(&mapping.from.label),
+                sanitize(&mapping.to.to_string())
+            ))?;
         }
         for (row, after) in preview.after.rows.iter().enumerate() {
             let failures: Vec<_> = preview.failures.iter().filter(|failure| failure.row == row).collect();
@@ -114,8 +119,9 @@ pub(crate) fn preview(common: &Common, which: &Which, failing: Option<&str>, out
                 if before == value.as_deref() && failed.is_none() {
                     continue;
                 }
-                let note =
-                    failed.map(|failure| format!("  ! {}: {}", failure.step, failure.reason)).unwrap_or_default();
+                let note = failed
+                    .map(|failure| format!("  ! {}: {}", sanitize(&failure.step), sanitize(&failure.reason)))
+                    .unwrap_or_default();
                 out.line(format!("  {:<20} {} -> {}{note}", sanitize(name), show(before), show(value.as_deref())))?;
             }
         }
@@ -125,7 +131,7 @@ pub(crate) fn preview(common: &Common, which: &Which, failing: Option<&str>, out
                 out.line(format!(
                     "  {:<20} {:<14} {:>9} changed {:>7} failed",
                     sanitize(&step.field),
-                    step.step,
+                    sanitize(&step.step),
                     group(step.changed),
                     group(step.failed)
                 ))?;
@@ -211,7 +217,12 @@ pub(crate) fn print_plan(plan: &Plan, out: &mut Output) -> Result<()> {
 
 fn print_mapping(mapping: &MappingPlan, out: &mut Output) -> Result<()> {
     let balance = if mapping.counts.closes() { "closes" } else { "DOES NOT CLOSE" };
-    out.line(format!("{}: {} -> {}, balance {balance}", mapping.mapping, sanitize(&mapping.from), mapping.to))?;
+    out.line(format!(
+        "{}: {} -> {}, balance {balance}",
+        sanitize(&mapping.mapping),
+        sanitize(&mapping.from),
+        sanitize(&mapping.to.to_string())
+    ))?;
     for change in mapping.changes.iter().filter(|change| change.changed + change.kept > 0) {
         out.line(format!(
             "  ~ {}: {} change, {} kept",

@@ -136,7 +136,7 @@ fn print_results(results: &[MappingResult], out: &mut Output) -> Result<()> {
         let counts = &result.counts;
         out.line(format!(
             "  {}: read {} = {} inserted + {} updated + {} unchanged + {} filtered + {} merged + {} held + {} rejected",
-            result.mapping,
+            sanitize(&result.mapping),
             group(counts.read),
             group(counts.inserted),
             group(counts.updated),

@@ -3,6 +3,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use crm_core::project::Project;
+use crm_core::table::text::sanitize;
 use crm_core::{Error, Result};
 
 use super::args::{Common, ScreenArgs, ThemeName};
@@ -21,7 +22,7 @@ pub(crate) fn open_files(common: &Common, screen: &ScreenArgs, old: &Path, new: 
     Project::init(&dir, old, new, &crm_connect::registry())?;
     let common = Common { project: dir.clone(), ..common.clone() };
     let code = crm_tui::run(super::open(&common)?, &options(screen))?;
-    eprintln!("the mapping is kept as a project: crm-console -C {}", dir.display());
+    eprintln!("the mapping is kept as a project: crm-console -C {}", sanitize(&dir.display().to_string()));
     Ok(code)
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn demo(
     }
     let common = Common { project: dir.clone(), ..common.clone() };
     let code = open_project(&common, screen)?;
-    eprintln!("the sample project stays in {0}: crm-console -C {0}", dir.display());
+    out.aside(format!("the sample project stays in {0}: crm-console -C {0}", dir.display()));
     Ok(code)
 }
 

@@ -43,10 +43,10 @@ fn project() -> tempfile::TempDir {
 }
 
 #[test]
-#[ignore = "does not end: to be looked into"]
 fn no_payload_reaches_the_terminal_on_any_screen() {
-    let dir = project();
     for size in [(80, 24), (160, 50)] {
+        // A project of its own each time: a second screen would begin where the first one ended.
+        let dir = project();
         let mut terminal = Terminal::open(dir.path(), size);
         terminal.see("MAP ");
         let tour = [
@@ -86,7 +86,6 @@ fn clean(dir: &Path, arguments: &[&str]) {
 }
 
 #[test]
-#[ignore = "fails: preview prints the name of a mapping as it is"]
 fn headless_text_holds_no_control_byte() {
     let dir = project();
     let dir = dir.path();

@@ -38,6 +38,20 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
     if shown == text { Cow::Borrowed(text) } else { Cow::Owned(shown) }
 }
 
+/// The last gate before people: whatever is still hidden in a line becomes its stand-in. Text that went through
+/// [`sanitize`] passes as it is, so this tells no two values apart: values go through [`sanitize`] first.
+pub fn seal(line: &str) -> Cow<'_, str> {
+    let open = |c: char| is_hidden(c) && !matches!(c, '‹' | '⍽' | '\u{2400}'..='\u{2421}');
+    if !line.chars().any(open) {
+        return Cow::Borrowed(line);
+    }
+    let mut sealed = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        if open(c) { sealed.push_str(&sanitize(c.encode_utf8(&mut [0; 4]))) } else { sealed.push(c) }
+    }
+    Cow::Owned(sealed)
+}
+
 /// Marks spaces at the edges of text that went through [`sanitize`]: each leading and trailing one becomes `␠`, which
 /// [`sanitize`] never gives, so nothing gets ambiguous.
 pub fn mark_edges(sanitized: &str) -> Cow<'_, str> {

@@ -1,5 +1,8 @@
 //! Rejects grouped by their root cause, for the screens that show what a plan or a run left out.
 use crm_core::journal::Reject;
+use crm_core::project::Personal;
+
+use super::words::Words;
 
 /// Rows with one cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,18 +37,25 @@ pub fn by_cause(rejects: &[Reject]) -> Vec<CauseRow> {
     causes
 }
 
-/// A reject whole, as lines to read.
-pub fn lines(reject: &Reject) -> Vec<String> {
+/// A mapping's reject whole, as lines to read.
+pub fn lines(reject: &Reject, mapping: &str, personal: &Personal) -> Vec<Words> {
     let place = match (reject.line, reject.row) {
         (0, Some(row)) => format!("row {}", row + 1),
         (line, _) => format!("line {line}"),
     };
-    let key = reject.key.as_ref().map(|key| format!(", key {key}")).unwrap_or_default();
-    let mut lines = vec![format!("{} {place}{key}", reject.kind), format!("step {}: {}", reject.step, reject.reason)];
-    lines.push(String::new());
-    lines.extend(reject.raw.clone());
-    lines.extend(
-        reject.source.iter().map(|(column, value)| format!("{column:<24} {}", value.as_str().unwrap_or("(NULL)"))),
-    );
+    let mut first = Words::from(format!("{} {place}", reject.kind));
+    if let Some(key) = &reject.key {
+        first = first.and(", key ").cell(key, personal.key(mapping));
+    }
+    let mut lines = vec![first, format!("step {}: {}", reject.step, reject.reason).into(), Words::default()];
+    // A piece that is no row has no columns: all of it is as personal as the most personal of them.
+    lines.extend(reject.raw.iter().map(|raw| Words::default().cell(raw, personal.any_source(mapping))));
+    lines.extend(reject.source.iter().map(|(column, value)| {
+        let words = Words::from(format!("{column:<24} "));
+        match value.as_str() {
+            Some(value) => words.cell(value, personal.source(mapping, column)),
+            None => words.and("(NULL)"),
+        }
+    }));
     lines
 }

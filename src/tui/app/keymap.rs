@@ -134,15 +134,16 @@ const RUN: &[Row] = &[
     ("e", Action::EditField),
     ("r", Action::Rejects),
     ("p", Action::Plan),
+    ("x", Action::Reveal),
 ];
 const HISTORY: &[Row] = &[
     ("enter", Action::Open),
     ("p", Action::Plan),
     ("e", Action::EditField),
     ("r", Action::Rejects),
+    ("x", Action::Reveal),
     ("R", Action::Report),
 ];
-
 const REJECTS: &[Row] = &[
     ("enter", Action::Open),
     ("a", Action::CorrectLike),

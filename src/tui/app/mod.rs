@@ -23,6 +23,7 @@ pub mod session;
 pub mod shared;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod words;
 
 use action::Action;
 use draft::Draft;
@@ -141,7 +142,7 @@ impl App {
 
     fn settle(&mut self) {
         if let Some(screen) = self.shared.goto.take() {
-            self.screen = screen;
+            self.show(screen);
         }
         self.overlays.append(&mut self.shared.opened);
         self.parse_what_is_stale();
@@ -156,6 +157,14 @@ impl App {
         }
     }
 
+    /// Another screen comes up; what was revealed on the last one is covered again.
+    fn show(&mut self, screen: ScreenId) {
+        if self.screen != screen {
+            self.shared.revealed = false;
+        }
+        self.screen = screen;
+    }
+
     fn parse_what_is_stale(&mut self) {
         let stale = self.shared.drafts.iter().find(|draft| draft.is_stale()).map(Draft::text);
         if let (Some(text), false) = (stale, self.shared.jobs.contains_key(&Lane::Parse)) {
@@ -165,6 +174,11 @@ impl App {
 
     fn key(&mut self, key: Key) {
         if let Some(overlay) = self.overlays.last_mut() {
+            // Masks can be lifted where there is something to read; elsewhere the key is typed.
+            let reveals = keymap::lookup(&self.screen.layers(), key) == Some(Action::Reveal);
+            if reveals && matches!(overlay, Overlay::Text(..)) {
+                return self.reveal();
+            }
             let outcome = overlay.key(key);
             if outcome != Outcome::Stay {
                 self.overlays.pop();
@@ -245,14 +259,25 @@ impl App {
                 self.shared.effect(Effect::Mouse(on));
                 self.shared.tell(Tone::Info, if on { "mouse on" } else { "mouse off: the terminal selects text" });
             }
+            Action::Reveal => self.reveal(),
             Action::Suspend => self.shared.effect(Effect::Suspend),
             Action::Repaint => self.shared.effect(Effect::Repaint),
             _ => {
                 if let Some(screen) = ScreenId::ALL.iter().find(|screen| screen.action() == action) {
-                    self.screen = *screen;
+                    self.show(*screen);
                 }
             }
         }
+    }
+
+    fn reveal(&mut self) {
+        self.shared.revealed = !self.shared.revealed;
+        let words = if self.shared.revealed {
+            "personal values are shown until you leave this screen"
+        } else {
+            "personal values are masked"
+        };
+        self.shared.tell(Tone::Info, words);
     }
 
     fn leave(&mut self) {
@@ -401,7 +426,10 @@ impl App {
     /// What an answer means to the shared state.
     fn take(&mut self, answer: &Answer) {
         match answer {
-            Answer::Project(project, texts) => self.take_project(project, texts),
+            Answer::Project(project, texts) => {
+                self.take_project(project, texts);
+                self.shared.note_personal();
+            }
             Answer::Parsed(text, result) => {
                 for draft in self.shared.drafts.iter_mut().filter(|draft| draft.name == text.name) {
                     draft.parsed = Some(text.text.clone());
@@ -413,6 +441,7 @@ impl App {
                         Err(problems) => draft.problems.clone_from(problems),
                     }
                 }
+                self.shared.note_personal();
             }
             Answer::Saved(texts, project) => {
                 for text in texts {
@@ -421,6 +450,7 @@ impl App {
                     }
                 }
                 self.shared.project = (**project).clone();
+                self.shared.note_personal();
                 self.shared.saves += 1;
                 let names = texts.iter().map(|text| text.name.as_str()).collect::<Vec<_>>().join(", ");
                 self.shared.tell(Tone::Good, format!("saved {names}"));
@@ -455,7 +485,7 @@ impl App {
                 if let Some(run) = watched {
                     if first && !run.state.is_final() {
                         // A run goes on: that is what the operator wants to see first.
-                        self.screen = ScreenId::Run;
+                        self.show(ScreenId::Run);
                     }
                     self.shared.run = Some(run.clone());
                 }

@@ -5,6 +5,7 @@ use super::input::TextInput;
 use super::key::{Key, KeyCode};
 use super::keymap::{self, Layer};
 use super::list::ListState;
+use super::words::Words;
 
 /// What a question was asked for: its answer comes back with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub struct Question {
     /// Heading.
     pub title: String,
     /// What the operator must know.
-    pub lines: Vec<String>,
+    pub lines: Vec<Words>,
     /// A text to type; None: one of the choices.
     pub input: Option<TextInput>,
     /// The text that must be typed, to the letter.
@@ -90,7 +91,7 @@ pub enum Overlay {
     /// A question.
     Ask(Question),
     /// Something to read: title, lines, first visible line.
-    Text(String, Vec<String>, usize),
+    Text(Words, Vec<Words>, usize),
 }
 
 /// What a key did to an overlay.
@@ -121,6 +122,7 @@ impl Question {
     }
     /// One of some keys.
     pub fn choice(title: impl Into<String>, tag: Tag, lines: Vec<String>, choices: Vec<(char, &'static str)>) -> Self {
+        let lines = lines.into_iter().map(Words::from).collect();
         Self { title: title.into(), lines, input: None, must_be: None, choices, danger: false, tag }
     }
     /// What is typed is what must be typed, or anything will do.

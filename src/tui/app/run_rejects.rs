@@ -9,6 +9,7 @@ use super::msg::{Answer, Lane, Request};
 use super::overlay::Overlay;
 use super::screens::ScreenId;
 use super::shared::{Shared, Tone, Wanted};
+use super::words::Words;
 
 /// Rows of a cause that are shown whole.
 const MOST: usize = 20;
@@ -90,14 +91,14 @@ impl RunRejects {
         let mut text = Vec::new();
         for row in cause.rows.iter().take(MOST) {
             if let Some(reject) = self.rejects.get(*row) {
-                text.extend(lines(reject));
-                text.push(String::new());
+                text.extend(lines(reject, mapping, &shared.personal));
+                text.push(Words::default());
             }
         }
         if cause.rows.len() > MOST {
-            text.push(format!("and {} more: crm-console rejects list --json", cause.rows.len() - MOST));
+            text.push(format!("and {} more: crm-console rejects list --json", cause.rows.len() - MOST).into());
         }
-        shared.open(Overlay::Text(format!("{mapping}: {}", cause.cause), text, 0));
+        shared.open(Overlay::Text(format!("{mapping}: {}", cause.cause).into(), text, 0));
     }
     /// Opens the inbox at the cause at the cursor.
     pub fn open_inbox(&self, back: ScreenId, shared: &mut Shared) {

@@ -6,7 +6,7 @@ use crm_core::Error;
 use crm_core::journal::RunRecord;
 use crm_core::monitor::Progress;
 use crm_core::plan::Plan;
-use crm_core::project::{Mapping, Project};
+use crm_core::project::{Mapping, Personal, Project};
 
 use super::action::Action;
 use super::draft::Draft;
@@ -82,6 +82,10 @@ pub struct Shared {
     pub sought: String,
     /// Suggestions that were refused: mapping, target field, source column.
     pub refused: Vec<(String, String, String)>,
+    /// Which columns are personal, of all mappings as saved and as edited.
+    pub personal: Personal,
+    /// Personal values are shown as they are, until another screen comes up.
+    pub revealed: bool,
     /// Mouse reporting is on.
     pub mouse: bool,
     /// What to do once the mappings are saved.
@@ -129,6 +133,14 @@ impl Shared {
     /// Mappings that differ from their files.
     pub fn unsaved(&self) -> impl Iterator<Item = &Draft> {
         self.drafts.iter().filter(|draft| draft.is_unsaved())
+    }
+    /// Works out anew which columns are personal.
+    pub(super) fn note_personal(&mut self) {
+        let edited = self.drafts.iter().filter_map(|draft| draft.mapping.as_deref());
+        // A file that says pii and cannot be read has tags that nobody knows.
+        let unreadable = |draft: &Draft| draft.mapping.is_none() && draft.history.text().contains("pii");
+        self.personal = Personal::of(self.project.mappings.iter().chain(edited))
+            .with_unreadable(self.drafts.iter().any(unreadable));
     }
     /// Runs whose engines are at work.
     pub fn active_runs(&self) -> usize {

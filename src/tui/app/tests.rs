@@ -26,6 +26,15 @@ pub(crate) fn answer(app: &mut App, lane: Lane, result: Result<Answer, Error>) -
     app.update(Msg::Answered(ticket, Box::new(result)))
 }
 
+/// Parses the mapping at hand, as the job would.
+pub(crate) fn parse(app: &mut App) {
+    if app.shared.jobs.contains_key(&Lane::Parse) {
+        let text = app.shared.draft().unwrap().text();
+        let parsed = crm_core::project::load_mapping(std::path::Path::new("."), &text.path, &text.text);
+        answer(app, Lane::Parse, Ok(Answer::Parsed(text, Box::new(parsed))));
+    }
+}
+
 /// Presses keys, written as in the keymap and parted by blanks.
 pub(crate) fn press(app: &mut App, keys: &str) -> Vec<Effect> {
     keys.split_whitespace().flat_map(|key| app.update(Msg::Key(key.parse().unwrap()))).collect()

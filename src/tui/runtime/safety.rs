@@ -148,6 +148,8 @@ fn check(bytes: &[u8], ascii: bool, what: &str) {
 
 /// Draws an app at the sizes and looks that differ, and checks each frame.
 fn check_app(app: &mut App, what: &str) {
+    // A mask would hide what is to be seen here.
+    app.shared.revealed = true;
     let looks = [(Palette::None, false), (Palette::Dark, false), (Palette::Light, true)];
     for (columns, rows) in [(60, 16), (80, 24), (200, 50)] {
         app.update(Msg::Resize(columns, rows));
@@ -371,7 +373,7 @@ fn the_check_sees_what_it_is_for() {
 fn shown(value: Option<&str>, ascii: bool) -> String {
     let look = Look { ascii_text: ascii, ..Look::new(Palette::None, ascii) };
     let bytes = bytes(400, 1, |frame| {
-        let cells = vec![vec![table::Cell::safe(text::value(value, &look), look.theme.plain())]];
+        let cells = vec![vec![table::Cell::safe(text::value(value, false, &look), look.theme.plain())]];
         let columns = [Column::left("", 396)];
         table::draw_rows(frame, frame.area(), &columns, cells.into_iter(), Selection::None, &look);
         text::scrub(frame.buffer_mut(), ascii);

@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used)]
 use std::sync::Arc;
 
+use crm_core::map::CellStep;
+use crm_core::platform::ReadReject;
+use crm_core::project::Personal;
+use crm_core::table::profile::{ColumnProfile, Profile};
+use crm_core::workspace::{FieldValue, PlanCell};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -21,6 +26,7 @@ use crate::app::screens::map::tests::mapped;
 use crate::app::screens::rejects::tests::{edited_row, with_inbox};
 use crate::app::shared::Tone;
 use crate::app::tests::{answer, press};
+use crate::app::words::Words;
 
 /// Escape sequences, bidi and zero-width tricks, wide and joined characters, beside whatever proptest thinks of.
 const NAUGHTY: &[&str] = &[
@@ -40,24 +46,26 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![proptest::sample::select(NAUGHTY).prop_map(str::to_owned), any::<String>()]
 }
 
-/// Every screen with this text in every place that data, files and platforms can reach.
-fn screens(text: &str) -> Vec<App> {
+/// Every screen and pop-up with `cell` wherever a value of the data is shown, and `text` in every other place that data,
+/// files and platforms can reach.
+pub(super) fn screens(cell: &str, text: &str) -> Vec<App> {
     let own = || text.to_owned();
+    let value = || Some(cell.to_owned());
     let mut data = opened();
     let window = &mut data.screens.data.grid.window;
     window.columns.iter_mut().for_each(|name| *name = own());
-    window.rows.iter_mut().flatten().for_each(|cell| *cell = Some(own()));
+    window.rows.iter_mut().flatten().for_each(|cell| *cell = value());
 
     let mut clean = cleaned();
     let mut preview = (**clean.screens.clean.preview.as_ref().unwrap()).clone();
-    preview.before.rows.iter_mut().chain(&mut preview.after.rows).flatten().for_each(|cell| *cell = Some(own()));
+    preview.before.rows.iter_mut().chain(&mut preview.after.rows).flatten().for_each(|cell| *cell = value());
     preview.failures.iter_mut().for_each(|failure| failure.reason = own());
     clean.screens.clean.preview = Some(Arc::new(preview));
 
     let mut map = mapped();
     let columns = map.screens.map.columns.as_mut().unwrap();
     columns.source[2].name = own();
-    columns.sample.rows.iter_mut().flatten().for_each(|cell| *cell = Some(own()));
+    columns.sample.rows.iter_mut().flatten().for_each(|cell| *cell = value());
     map.screens.map.fields[1].problem = Some(own());
     map.screens.map.fields[2].target = own();
     map.shared.drafts[0].name = own();
@@ -65,27 +73,34 @@ fn screens(text: &str) -> Vec<App> {
     let mut editor = mapped();
     press(&mut editor, "down enter");
     editor.screens.map.editor.as_mut().unwrap().text = Editor::new(text);
+    let tried = Arc::clone(editor.screens.map.preview.as_ref().unwrap());
+    let mut tried = (*tried).clone();
+    tried.before.rows.iter_mut().chain(&mut tried.after.rows).flatten().for_each(|cell| *cell = value());
+    answer(&mut editor, Lane::MapPreview, Ok(Answer::Preview(Ok(Arc::new(tried)))));
 
     let mut changed = plan();
     changed.confirm = own();
     changed.mappings[0].from = own();
     changed.mappings[0].here.side_effects = vec![own()];
     let mut diff = planned(changed);
-    let mut rows = vec![row(text)];
+    let mut rows = vec![row(cell)];
     rows[0].cells.iter_mut().for_each(|cell| {
-        (cell.column, cell.old, cell.new) = (own(), Some(own()), Some(own()));
+        (cell.column, cell.old, cell.new) = (own(), value(), value());
     });
+    rows[0].cells.push(PlanCell { column: own(), changed: true, pending: value(), ..PlanCell::default() });
     diff.screens.diff.rows.rows = rows;
 
     let mut run = mapped();
+    run.shared.personal = unknown();
     let mut seen = record("r");
     (seen.owner, seen.note) = (own(), Some(own()));
     seen.results[0].mapping = own();
     run.shared.run = Some(seen);
     press(&mut run, "5");
     let mut left = reject(0, text);
-    (left.reason, left.key, left.raw) = (own(), Some(own()), Some(own()));
-    left.source.insert(own(), serde_json::Value::from(text));
+    (left.reason, left.key, left.raw) = (own(), value(), value());
+    left.source.values_mut().for_each(|other| *other = serde_json::Value::from(cell));
+    left.source.insert(own(), serde_json::Value::from(cell));
     answer(&mut run, Lane::RunRejects, Ok(Answer::Rejects(Arc::new(vec![left]))));
 
     let mut cause = with_inbox();
@@ -111,6 +126,7 @@ fn screens(text: &str) -> Vec<App> {
 
     let mut reading = mapped();
     press(&mut reading, "6");
+    let mut pictures = popped(cell, text);
     run.shared.project.name = own();
     let mut apps = vec![data, clean, map, editor, diff, run, reading];
     // One of each kind of overlay lies over a screen.
@@ -120,10 +136,11 @@ fn screens(text: &str) -> Vec<App> {
     apps[6].overlays = vec![Overlay::Pick(picker)];
     apps[6].shared.tell(Tone::Bad, text);
     let mut question = Question::text(text, Tag::Search, text);
-    question.lines = vec![own()];
+    question.lines = vec![own().into(), Words::default().cell(cell, true)];
     let mut asked = mapped();
     asked.overlays = vec![Overlay::Ask(question)];
     apps.extend([asked, cause, broken, list]);
+    apps.append(&mut pictures);
     apps
 }
 
@@ -144,8 +161,98 @@ fn hostile_inbox(app: &mut App, text: &str) {
     app.screens.rejects.inbox = Some(Arc::new(inbox));
 }
 
+/// Tags that cannot be read: all is personal.
+fn unknown() -> Personal {
+    Personal::default().with_unreadable(true)
+}
+
+/// What opens over or beside the screens: profile, pieces that are no rows, value map, pickers with samples, a cell's
+/// steps, a row and a reject of the plan.
+fn popped(cell: &str, text: &str) -> Vec<App> {
+    let own = || text.to_owned();
+    let value = || Some(cell.to_owned());
+    let top = || vec![(cell.to_owned(), 3)];
+    let column = |name: &str| ColumnProfile {
+        name: name.into(),
+        top: top(),
+        min: value(),
+        max: value(),
+        warnings: vec![own()],
+        patterns: vec![(own(), 1)],
+        ..ColumnProfile::default()
+    };
+
+    let mut profiled = opened();
+    press(&mut profiled, "tab");
+    let profile = Profile { rows: 3, rejects: 1, columns: ["ID", "NAME", "FLAG"].map(column).into() };
+    answer(&mut profiled, Lane::DataProfile, Ok(Answer::Profile(Arc::new(profile))));
+    let window = &mut profiled.screens.data.grid.window;
+    window.rows.iter_mut().flatten().for_each(|cell| *cell = value());
+
+    let mut unread = opened();
+    unread.shared.personal = unknown();
+    unread.screens.data.grid.window.rows.clear();
+    press(&mut unread, "r");
+    let pieces = vec![ReadReject { line: 3, reason: own(), raw: cell.to_owned() }];
+    answer(&mut unread, Lane::DataRejects, Ok(Answer::ReadRejects(Arc::new(pieces))));
+
+    let on_map = || {
+        let mut map = mapped();
+        map.shared.personal = unknown();
+        let sample = &mut map.screens.map.columns.as_mut().unwrap().sample;
+        sample.rows.iter_mut().flatten().for_each(|cell| *cell = value());
+        let mut preview = (**map.screens.map.preview.as_ref().unwrap()).clone();
+        preview.before.rows.iter_mut().chain(&mut preview.after.rows).flatten().for_each(|cell| *cell = value());
+        map.screens.map.preview = Some(Arc::new(preview));
+        map
+    };
+    let mut values = on_map();
+    press(&mut values, "down v");
+    let rows = vec![
+        FieldValue { value: value(), looked_up: value(), rows: 2, becomes: value(), failed: None },
+        FieldValue { value: value(), looked_up: value(), rows: 2, becomes: None, failed: Some(own()) },
+    ];
+    answer(&mut values, Lane::FieldValues, Ok(Answer::Values(rows)));
+    let mut linked = on_map();
+    press(&mut linked, "down space");
+    let mut left = on_map();
+    let profile = Profile { rows: 3, rejects: 0, columns: ["PHONE1", "FAX"].map(column).into() };
+    left.screens.map.profile = Some(Arc::new(profile));
+    press(&mut left, "b");
+    let mut suggested = on_map();
+    press(&mut suggested, "down down");
+
+    let mut traced = cleaned();
+    traced.shared.personal = unknown();
+    press(&mut traced, "down tab enter");
+    let step = |failed| CellStep { step: own(), value: value(), failed };
+    answer(&mut traced, Lane::Trace, Ok(Answer::Trace(vec![step(None), step(Some(own()))])));
+    traced.screens.clean.preview = None;
+
+    let mut whole = planned(plan());
+    whole.screens.diff.rows.rows = vec![row(cell)];
+    for cell in &mut whole.screens.diff.rows.rows[0].cells {
+        (cell.old, cell.new) = (value(), value());
+    }
+    whole.screens.diff.in_rows = true;
+    whole.shared.personal = unknown();
+    press(&mut whole, "enter");
+    let mut cause = planned(plan());
+    cause.shared.personal = unknown();
+    press(&mut cause, "r");
+    let mut lost = reject(0, text);
+    (lost.key, lost.raw) = (value(), value());
+    lost.source.values_mut().for_each(|other| *other = serde_json::Value::from(cell));
+    answer(&mut cause, Lane::PlanRejects, Ok(Answer::Rejects(Arc::new(vec![lost]))));
+    press(&mut cause, "enter");
+
+    vec![profiled, unread, values, linked, left, suggested, traced, whole, cause]
+}
+
 fn check(text: &str) {
-    for (number, mut app) in screens(text).into_iter().enumerate() {
+    for (number, mut app) in screens(text, text).into_iter().enumerate() {
+        // A mask would hide what is to be seen here.
+        app.shared.revealed = true;
         for (columns, rows) in [(80, 24), (130, 40)] {
             app.shared.size = (columns, rows);
             for ascii_text in [false, true] {
@@ -180,12 +287,49 @@ proptest! {
 
 #[test]
 fn every_screen_is_among_the_hostile_ones() {
-    let seen: Vec<ScreenId> = screens("x").iter().map(|app| app.screen).collect();
+    let seen: Vec<ScreenId> = screens("x", "x").iter().map(|app| app.screen).collect();
     for id in ScreenId::ALL {
         assert!(seen.contains(id), "{id:?}");
     }
     // The window really holds it.
-    let mut app = screens("needle").remove(0);
+    let mut app = screens("needle", "needle").remove(0);
     app.update(Msg::Resize(80, 24));
     assert!(tests::screen(&mut app, 80, 24, &tests::plain()).contains("needle"));
+}
+
+/// A screen's picture as one text.
+fn picture(app: &mut App, columns: u16, rows: u16) -> String {
+    app.update(Msg::Resize(columns, rows));
+    tests::screen(app, columns, rows, &tests::plain())
+}
+
+#[test]
+fn personal_values_are_on_no_screen_and_in_no_pop_up_until_they_are_revealed() {
+    let needle = "Xq7needle";
+    for (columns, rows) in [(80, 24), (130, 40), (200, 50)] {
+        for number in 0..screens(needle, "word").len() {
+            let mut app = screens(needle, "word").remove(number);
+            app.shared.personal = unknown();
+            let masked = picture(&mut app, columns, rows);
+            assert!(!masked.contains("q7need"), "screen {number} at {columns}x{rows}:\n{masked}");
+        }
+    }
+}
+
+#[test]
+fn what_is_masked_is_there_once_it_is_revealed() {
+    let needle = "Xq7needle";
+    // Pop-ups that show a value: each must, or the test above would prove nothing.
+    let mut blind = Vec::new();
+    for number in 0..screens(needle, "word").len() {
+        let mut app = screens(needle, "word").remove(number);
+        app.shared.personal = unknown();
+        let pickers = app.overlays.iter().any(|overlay| matches!(overlay, Overlay::Pick(_)));
+        app.shared.revealed = true;
+        if !picture(&mut app, 200, 50).contains(needle) && !pickers {
+            blind.push((number, picture(&mut app, 200, 50)));
+        }
+    }
+    let shown: Vec<String> = blind.iter().map(|(number, text)| format!("{number}:\n{text}")).collect();
+    assert!(blind.is_empty(), "{}", shown.join("\n"));
 }

@@ -33,12 +33,14 @@ pub struct Look {
     /// Text too is ASCII alone: the rest is written as escapes. For locales that are not UTF-8, where a terminal may
     /// take the bytes of a letter for controls.
     pub ascii_text: bool,
+    /// Personal values are shown as they are.
+    pub revealed: bool,
 }
 
 impl Look {
     /// A look; `ascii` for borders and marks of ASCII alone.
     pub const fn new(palette: Palette, ascii: bool) -> Self {
-        Self { theme: Theme::new(palette), glyphs: Glyphs::new(ascii), ascii_text: false }
+        Self { theme: Theme::new(palette), glyphs: Glyphs::new(ascii), ascii_text: false, revealed: false }
     }
 }
 
@@ -50,6 +52,7 @@ pub fn draw(frame: &mut Frame, app: &App, look: &Look) {
 
 /// Draws the whole screen without the last gate: tests see what a view let through.
 fn paint(frame: &mut Frame, app: &App, look: &Look) {
+    let look = &Look { revealed: app.shared.revealed, ..*look };
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         draw_too_small(frame, area, look);

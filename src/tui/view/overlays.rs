@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::app::action::{ACTIONS, Action, Group};
 use crate::app::keymap;
 use crate::app::overlay::{Overlay, Picker, Question};
+use crate::app::words::Words;
 
 /// Draws one overlay.
 pub fn draw(frame: &mut Frame, app: &App, overlay: &Overlay, look: &Look) {
@@ -18,8 +19,16 @@ pub fn draw(frame: &mut Frame, app: &App, overlay: &Overlay, look: &Look) {
         Overlay::Ask(question) => ask(frame, question, look),
         Overlay::Text(title, lines, top) => {
             let room = usize::from(frame.area().width).saturating_sub(8).min(96);
-            let lines: Vec<Line> = lines.iter().flat_map(|line| wrap_line(line, room, look)).map(Line::raw).collect();
-            read(frame, title, lines, *top, look);
+            let hint = if lines.iter().any(Words::is_personal) {
+                let key = keymap::key_of(&app.screen.layers(), Action::Reveal).map(|key| key.to_string());
+                let word = if look.revealed { "masks" } else { "shows" };
+                key.map(|key| format!("{key} {word} personal values; ")).unwrap_or_default()
+            } else {
+                String::new()
+            };
+            let shown = lines.iter().map(|line| line.shown(look.revealed));
+            let lines: Vec<Line> = shown.flat_map(|line| wrap_line(&line, room, look)).map(Line::raw).collect();
+            read(frame, &title.shown(look.revealed), lines, *top, &hint, look);
         }
     }
 }
@@ -84,11 +93,12 @@ fn help(frame: &mut Frame, app: &App, top: usize, look: &Look) {
         &format!("Help: {}", app.screen.name()),
         help_lines(app, usize::from(frame.area().width).saturating_sub(4).min(100), look),
         top,
+        "",
         look,
     );
 }
 
-fn read(frame: &mut Frame, title: &str, lines: Vec<Line>, top: usize, look: &Look) {
+fn read(frame: &mut Frame, title: &str, lines: Vec<Line>, top: usize, hint: &str, look: &Look) {
     let columns = lines.iter().map(Line::width).max().unwrap_or(0).max(40);
     let rows = lines.len() + 1;
     let area = widgets::dialog(frame, title, columns, rows, false, look);
@@ -98,8 +108,8 @@ fn read(frame: &mut Frame, title: &str, lines: Vec<Line>, top: usize, look: &Loo
     for (at, line) in lines.into_iter().skip(top).take(page).enumerate() {
         widgets::line(frame, area, at, line);
     }
-    let hint = if more { "down: more; esc closes" } else { "esc closes" };
-    widgets::put(frame, area, page, hint, look.theme.dim(), look);
+    let more = if more { "down: more; " } else { "" };
+    widgets::put(frame, area, page, &format!("{more}{hint}esc closes"), look.theme.dim(), look);
 }
 
 fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<(&App, &[Action])>, look: &Look) {
@@ -142,7 +152,8 @@ fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<(&App, &[Action])>, 
 
 fn ask(frame: &mut Frame, question: &Question, look: &Look) {
     let room = usize::from(frame.area().width).saturating_sub(8).min(72);
-    let lines: Vec<String> = question.lines.iter().flat_map(|line| wrap_line(line, room, look)).collect();
+    let lines: Vec<String> =
+        question.lines.iter().flat_map(|line| wrap_line(&line.shown(look.revealed), room, look)).collect();
     let rows = lines.len() + usize::from(question.input.is_some()) + 1;
     let area = widgets::dialog(frame, &question.title, room, rows, question.danger, look);
     for (at, line) in lines.iter().enumerate() {

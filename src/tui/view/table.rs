@@ -55,9 +55,9 @@ impl Cell {
     pub fn new(text: impl Into<String>, style: Style) -> Self {
         Self { text: text.into(), style, safe: false }
     }
-    /// A cell's value in a style, told apart from NULL and from all other values.
-    pub fn value(cell: Option<&str>, style: Style, look: &Look) -> Self {
-        Self { text: value(cell, look), style, safe: true }
+    /// A cell's value in a style, told apart from NULL and from all other values; masked where it is personal.
+    pub fn value(cell: Option<&str>, personal: bool, style: Style, look: &Look) -> Self {
+        Self { text: value(cell, personal, look), style, safe: true }
     }
     /// Text that is safe already.
     pub fn safe(text: String, style: Style) -> Self {

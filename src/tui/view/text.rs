@@ -7,6 +7,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::Look;
+use crate::app::words::covered;
 
 /// Display width of text that has been made safe.
 pub fn width(text: &str) -> usize {
@@ -85,14 +86,16 @@ pub fn fit_right(text: &str, room: usize, look: &Look) -> String {
     format!("{}{out}", " ".repeat(room.saturating_sub(out.width())))
 }
 
-/// A cell's value, safe to draw with [`fit_safe`]: NULL has a mark that no text has, blanks at the edges are seen.
-pub fn value(cell: Option<&str>, look: &Look) -> String {
+/// A cell's value, safe to draw with [`fit_safe`]: NULL has a mark that no text has, blanks at the edges are seen, what is
+/// personal is masked unless it is revealed. Cells come to the screen through here or through
+/// [`Words`](crate::app::words::Words).
+pub fn value(cell: Option<&str>, personal: bool, look: &Look) -> String {
     /// Wider than any screen.
     const WIDEST: usize = 1_000;
     let null = look.glyphs.null();
     let Some(text) = cell else { return null.to_owned() };
-    let head = head(text, WIDEST);
-    let shown = safe(head, look);
+    let covered = covered(head(text, WIDEST), personal, look.revealed);
+    let shown = safe(&covered, look);
     if look.ascii_text {
         let inner = shown.trim_matches(' ');
         let (before, after) = (shown.len() - shown.trim_start_matches(' ').len(), shown.trim_end_matches(' ').len());
@@ -219,7 +222,8 @@ mod tests {
         ];
         for ascii_text in [false, true] {
             let look = Look { ascii_text, ..Look::new(Palette::None, ascii_text) };
-            let shown: std::collections::HashSet<String> = texts.iter().map(|text| value(*text, &look)).collect();
+            let shown: std::collections::HashSet<String> =
+                texts.iter().map(|text| value(*text, false, &look)).collect();
             assert_eq!(shown.len(), texts.len(), "{shown:?}");
             assert!(shown.iter().all(|text| !text.chars().any(is_unsafe)));
             assert!(!ascii_text || shown.iter().all(|text| text.is_ascii()));

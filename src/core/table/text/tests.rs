@@ -159,3 +159,16 @@ fn width_goes_by_grapheme() {
     assert_eq!(pad("日本語", 4), "日… ");
     assert_eq!(pad_left("12", 4), "  12");
 }
+
+#[test]
+fn what_was_sanitised_passes_the_last_gate_as_it_is_and_nothing_else_passes_hidden() {
+    for text in ["plain", "\u{1b}[2J", "a\u{202e}b", "‹␛⍽", "e\u{301}", "o\u{301}\u{302}", "\u{a0}x", "日本\u{200b}"]
+    {
+        let shown = sanitize(text);
+        assert_eq!(seal(&shown), shown, "{text:?}");
+        let sealed = seal(text).into_owned();
+        assert!(!sealed.chars().any(|c| c.is_control() || matches!(c, '\u{202e}' | '\u{200b}' | '\u{a0}')), "{text:?}");
+        assert_eq!(seal(&sealed), sealed);
+    }
+    assert_eq!(seal("a\nb"), "a␊b", "a line is one line");
+}

@@ -11,6 +11,7 @@ use crate::app::list::ListState;
 use crate::app::msg::{Answer, Lane, MappingText, Request};
 use crate::app::overlay::Overlay;
 use crate::app::shared::{Shared, Wanted};
+use crate::app::words::Words;
 
 /// Rows that one preview brings: several screens of them.
 pub const CHUNK: usize = 200;
@@ -88,10 +89,9 @@ pub struct CleanScreen {
     pub preview: Option<Arc<Preview>>,
     /// Why there are none: the mapping's problems.
     pub problems: Vec<String>,
-    /// Values of `pii` fields are shown.
-    pub revealed: bool,
     wanted: Wanted<(MappingText, Rows, Option<String>, u64, u64)>,
-    traced: String,
+    /// What is being followed: field and row.
+    traced: Option<(String, u64)>,
 }
 
 impl CleanScreen {
@@ -145,7 +145,7 @@ impl CleanScreen {
         let Some(ordinal) = self.pairs().get(self.cells.cursor).map(|pair| pair.ordinal) else { return };
         let (Some(field), Some(draft)) = (self.field(&mapping.fields), shared.draft()) else { return };
         let text = draft.text();
-        self.traced = format!("{} of row {}", field.target, ordinal + 1);
+        self.traced = Some((field.target.clone(), ordinal));
         shared.ask(Lane::Trace, "following the cell", Request::Trace(text, ordinal, field.target.clone()));
     }
 }
@@ -186,7 +186,6 @@ impl ScreenState for CleanScreen {
                 self.skip = 0;
                 self.cells = ListState { page: self.cells.page, ..ListState::default() };
             }
-            Action::Reveal => self.revealed = !self.revealed,
             Action::Open if self.in_cells => self.trace(shared),
             Action::Open | Action::EditField => {
                 let field = shared.mapping().and_then(|mapping| Some(self.field(&mapping.fields)?.target.clone()));
@@ -237,7 +236,10 @@ impl ScreenState for CleanScreen {
                     .collect();
             }
             (Lane::Trace, Answer::Trace(steps)) => {
-                shared.open(Overlay::Text(std::mem::take(&mut self.traced), trace_lines(steps), 0));
+                let Some((field, ordinal)) = self.traced.take() else { return };
+                let personal = shared.personal.target(shared.mapping_name(), &field);
+                let title = format!("{field} of row {}", ordinal + 1).into();
+                shared.open(Overlay::Text(title, trace_lines(steps, personal), 0));
             }
             _ => {}
         }
@@ -299,7 +301,7 @@ pub fn steps(field: &Field) -> String {
     steps.join(", ")
 }
 
-fn trace_lines(steps: &[CellStep]) -> Vec<String> {
+fn trace_lines(steps: &[CellStep], personal: bool) -> Vec<Words> {
     let mut before: Option<&str> = None;
     let mut lines = Vec::new();
     for (at, step) in steps.iter().enumerate() {
@@ -309,8 +311,8 @@ fn trace_lines(steps: &[CellStep]) -> Vec<String> {
             (None, true) => ' ',
             (None, false) => '~',
         };
-        lines.push(format!("{mark} {:<24} {}", step.step, value.map_or("NULL".into(), |value| format!("'{value}'"))));
-        lines.extend(step.failed.iter().map(|reason| format!("    {reason}")));
+        lines.push(Words::from(format!("{mark} {:<24} ", step.step)).quoted(value, personal));
+        lines.extend(step.failed.iter().map(|reason| format!("    {reason}").into()));
         before = value;
     }
     lines

@@ -127,7 +127,7 @@ impl ScreenState for HistoryScreen {
     }
     fn offers(&self, action: Action, shared: &Shared) -> bool {
         match action {
-            Action::EditField => self.open.is_some(),
+            Action::EditField | Action::Reveal => self.open.is_some(),
             Action::Rejects | Action::Report => !shared.runs.is_empty(),
             _ => true,
         }

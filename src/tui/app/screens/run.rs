@@ -200,7 +200,7 @@ impl ScreenState for RunScreen {
             | Action::ResumeRun
             | Action::ThrottleRun
             | Action::RunWorkers => shared.run.as_ref().is_some_and(|run| Self::takes(action, run)),
-            Action::Open | Action::Rejects | Action::EditField => !self.rejects.causes.is_empty(),
+            Action::Open | Action::Rejects | Action::EditField | Action::Reveal => !self.rejects.causes.is_empty(),
             action => action != ScreenId::Run.action(),
         }
     }

@@ -1,7 +1,6 @@
 //! The Clean screen, drawn.
 use crm_core::map::Fate;
 use crm_core::project::Field;
-use crm_core::table::export::mask;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -27,12 +26,12 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &CleanScreen, look
         let left = area.width * 9 / 20;
         fields(frame, Rect { width: left, ..area }, &mapping.fields, screen, look);
         let right = Rect { x: area.x + left + 1, width: area.width - left - 1, ..area };
-        cells(frame, right, &mapping.fields, screen, look);
+        cells(frame, right, app, &mapping.fields, screen, look);
     } else {
         let height = u16::try_from(screen.fields.page + 1).unwrap_or(area.height).min(area.height);
         fields(frame, Rect { height, ..area }, &mapping.fields, screen, look);
         let below = Rect { y: area.y + height, height: area.height - height, ..area };
-        cells(frame, below, &mapping.fields, screen, look);
+        cells(frame, below, app, &mapping.fields, screen, look);
     }
 }
 
@@ -62,7 +61,7 @@ fn fields(frame: &mut Frame, area: Rect, all: &[Field], screen: &CleanScreen, lo
     table::draw(frame, area, &columns, rows, selection(&screen.fields, !screen.in_cells), look);
 }
 
-fn cells(frame: &mut Frame, area: Rect, all: &[Field], screen: &CleanScreen, look: &Look) {
+fn cells(frame: &mut Frame, area: Rect, app: &App, all: &[Field], screen: &CleanScreen, look: &Look) {
     let Some(field) = screen.field(all) else { return };
     let from = screen.skip + screen.cells.cursor as u64 + 1;
     let right = if screen.preview.is_some() { format!("{}: {from}", screen.rows.word()) } else { String::new() };
@@ -110,20 +109,17 @@ fn cells(frame: &mut Frame, area: Rect, all: &[Field], screen: &CleanScreen, loo
     let (before, after) = (room * 2 / 5, room - room * 2 / 5);
     let columns =
         [Column::right("ROW", 8), Column::left("", 1), Column::left("BEFORE", before), Column::left("AFTER", after)];
-    let masked = field.pii && !screen.revealed;
+    let personal = app.shared.personal.target(app.shared.mapping_name(), &field.target);
     let height = usize::from(list.height).saturating_sub(1);
     let top = screen.cells.top.max((screen.cells.cursor + 1).saturating_sub(height));
-    let rows = pairs.iter().skip(top).map(|pair| cell_row(pair, masked, look));
+    let rows = pairs.iter().skip(top).map(|pair| cell_row(pair, personal, look));
     let chosen = screen.cells.cursor.saturating_sub(top);
     let selection = if screen.in_cells { Selection::Active(chosen) } else { Selection::Inactive(chosen) };
     table::draw(frame, list, &columns, rows, selection, look);
 }
 
-fn cell_row(pair: &CellPair<'_>, masked: bool, look: &Look) -> Vec<Cell> {
-    let show = |cell: Option<&str>| match cell {
-        Some(text) if masked => value(Some(&mask(text)), look),
-        other => value(other, look),
-    };
+fn cell_row(pair: &CellPair<'_>, personal: bool, look: &Look) -> Vec<Cell> {
+    let show = |cell: Option<&str>| value(cell, personal, look);
     let (mark, style) = match (pair.failure, pair.is_changed()) {
         (Some(_), _) => ("!", look.theme.bad()),
         (None, true) => ("~", look.theme.changed()),

@@ -1,5 +1,4 @@
 //! The Data screen, drawn.
-use crm_core::table::export::mask;
 use crm_core::table::profile::ColumnProfile;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -83,8 +82,8 @@ fn rows(frame: &mut Frame, area: Rect, app: &App, screen: &DataScreen, look: &Lo
         widgets::put(frame, area, 1, " no rows: the object has its columns only", look.theme.dim(), look);
     }
     let names = &grid.window.columns;
-    let masked: Vec<bool> =
-        grid.shown.iter().map(|(column, _)| screen.is_masked(&names[*column], &app.shared)).collect();
+    let personal: Vec<bool> =
+        grid.shown.iter().map(|(column, _)| screen.is_personal(&names[*column], &app.shared)).collect();
     let numbers = grid.number_width();
     let mut heading = vec![Span::raw(format!(" {} ", " ".repeat(numbers)))];
     for (column, width) in &grid.shown {
@@ -104,13 +103,10 @@ fn rows(frame: &mut Frame, area: Rect, app: &App, screen: &DataScreen, look: &Lo
         match grid.cells(row) {
             None => spans.push(Span::styled("...", look.theme.dim())),
             Some(cells) => {
-                for (&(column, width), masked) in grid.shown.iter().zip(&masked) {
+                for (&(column, width), personal) in grid.shown.iter().zip(&personal) {
                     let cell = cells.get(column).and_then(Option::as_deref);
-                    let (value, mut style) = match cell {
-                        None => (text::value(None, look), look.theme.dim()),
-                        Some(value) if *masked => (text::value(Some(&mask(value)), look), look.theme.plain()),
-                        value => (text::value(value, look), look.theme.plain()),
-                    };
+                    let value = text::value(cell, *personal, look);
+                    let mut style = if cell.is_none() { look.theme.dim() } else { look.theme.plain() };
                     if chosen && column == grid.column {
                         style = style.patch(look.theme.selected());
                     } else if chosen {
@@ -138,9 +134,9 @@ fn describe(frame: &mut Frame, area: Rect, app: &App, screen: &DataScreen, look:
         widgets::put(frame, area, 1, " describing ... (esc stops)", look.theme.dim(), look);
         return;
     };
-    let hidden = screen.is_masked(name, &app.shared);
+    let personal = screen.is_personal(name, &app.shared);
     let rows = screen.profile.as_ref().map_or(0, |all| all.rows);
-    let lines = profile_lines(profile, rows, hidden, usize::from(area.width), look);
+    let lines = profile_lines(profile, rows, personal, usize::from(area.width), look);
     for (row, (warning, line)) in lines.into_iter().enumerate().take(usize::from(area.height).saturating_sub(1)) {
         let style = if warning { look.theme.warn() } else { look.theme.plain() };
         widgets::put_safe(frame, area, row + 1, &line, style);
@@ -148,10 +144,8 @@ fn describe(frame: &mut Frame, area: Rect, app: &App, screen: &DataScreen, look:
 }
 
 /// A column's profile as lines, warnings first: they are why an operator looks.
-fn profile_lines(profile: &ColumnProfile, rows: u64, hidden: bool, room: usize, look: &Look) -> Vec<(bool, String)> {
-    let show = |value: &str| {
-        if hidden { text::value(Some(&mask(value)), look) } else { text::value(Some(value), look) }
-    };
+fn profile_lines(profile: &ColumnProfile, rows: u64, personal: bool, room: usize, look: &Look) -> Vec<(bool, String)> {
+    let show = |value: &str| text::value(Some(value), personal, look);
     let mut lines: Vec<(bool, String)> = Vec::new();
     for warning in &profile.warnings {
         for part in text::wrap(warning, room.saturating_sub(4), look) {
@@ -193,7 +187,10 @@ fn profile_lines(profile: &ColumnProfile, rows: u64, hidden: bool, room: usize, 
             .join("  ")
     };
     lines.push((false, format!(" top      {}", list(&profile.top, &show))));
-    lines.push((false, format!(" patterns {}", list(&profile.patterns, &|pattern| text::value(Some(pattern), look)))));
+    lines.push((
+        false,
+        format!(" patterns {}", list(&profile.patterns, &|pattern| text::value(Some(pattern), false, look))),
+    ));
     lines
 }
 

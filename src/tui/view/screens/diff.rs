@@ -1,12 +1,12 @@
 //! The Diff screen, drawn.
 use crm_core::plan::{Counts, MappingPlan, Operation, Plan};
-use crm_core::table::export::mask;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::app::App;
 use crate::app::screens::diff::{CHUNK, DiffScreen, OPERATIONS, count, word};
+use crate::app::words::covered;
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::{self, fit, fit_right, fit_safe, number, value};
 use crate::view::{Look, widgets};
@@ -302,6 +302,7 @@ fn cells(
     let room = usize::from(area.width);
     let key = (room / 6).clamp(10, 24);
     let column = (room / 6).clamp(12, 24);
+    let personal = &app.shared.personal;
     let project = app.shared.project.mappings.iter().find(|one| one.name == mapping.mapping);
     for (at, line) in rows.lines(operation, usize::from(area.height)).into_iter().enumerate() {
         let row = &rows.rows[line.row];
@@ -311,7 +312,11 @@ fn cells(
             (true, false) => look.theme.marked(),
             _ => look.theme.plain(),
         };
-        let label = if line.first { fit(&row.key, key, look) } else { " ".repeat(key) };
+        let label = if line.first {
+            fit(&covered(&row.key, personal.key(&mapping.mapping), look.revealed), key, look)
+        } else {
+            " ".repeat(key)
+        };
         let mut spans = vec![
             Span::styled(if chosen && line.first { ">" } else { " " }, base),
             Span::styled(label, base),
@@ -324,11 +329,8 @@ fn cells(
             continue;
         };
         let field = project.and_then(|mapping| mapping.field(&cell.column));
-        let masked = field.is_some_and(|field| field.pii) && !rows.revealed;
-        let show = |cell: Option<&str>| match cell {
-            Some(text) if masked => value(Some(&mask(text)), look),
-            other => value(other, look),
-        };
+        let masked = personal.target(&mapping.mapping, &cell.column);
+        let show = |cell: Option<&str>| value(cell, masked, look);
         let why = match (&cell.kept, field) {
             (Some(rule), _) => format!("kept: {rule}"),
             (None, Some(field)) if cell.changed => field.clean.last().map(|rule| rule.name.clone()).unwrap_or_default(),
@@ -338,7 +340,7 @@ fn cells(
         spans.push(Span::styled(fit(&cell.column, column, look), look.theme.dim()));
         spans.push(Span::raw(" "));
         let new = match &cell.pending {
-            Some(pending) => value(Some(pending), look),
+            Some(pending) => show(Some(pending)),
             None => show(cell.new.as_deref()),
         };
         let style = if cell.changed { look.theme.changed() } else { look.theme.plain() };

@@ -15,6 +15,7 @@ use crate::app::list::ListState;
 use crate::app::msg::{Answer, Lane, ObjectSpec, PlatformObjects, Request};
 use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone, Wanted};
+use crate::app::words::Words;
 
 /// Columns from which the profile stands beside the rows instead of below them.
 pub const BESIDE: usize = 140;
@@ -40,8 +41,6 @@ pub struct DataScreen {
     pub profile: Option<Arc<Profile>>,
     /// The profile of the column at the cursor is shown.
     pub describe: bool,
-    /// Values of columns tagged `pii` are shown.
-    pub revealed: bool,
     listed: Wanted<u64>,
     rows: Wanted<(ObjectSpec, u64, usize, u64)>,
     profiled: Wanted<(ObjectSpec, u64)>,
@@ -54,20 +53,9 @@ impl DataScreen {
     pub fn column_profile(&self) -> Option<&ColumnProfile> {
         self.profile.as_ref()?.columns.get(self.grid.column)
     }
-    /// True if a column is masked: a field tagged `pii` of any mapping reads it, and nobody asked to see it.
-    pub fn is_masked(&self, column: &str, shared: &Shared) -> bool {
-        let Some(open) = &self.open else { return false };
-        !self.revealed
-            && shared.project.mappings.iter().any(|mapping| {
-                let reads = mapping.from.platform == open.platform && mapping.from.source == open.source;
-                let writes =
-                    mapping.to.platform == open.platform && open.source == Source::Object(mapping.to.object.clone());
-                mapping.fields.iter().filter(|field| field.pii).any(|field| {
-                    let source = matches!(&field.origin, crm_core::project::Origin::From(name) if name == column)
-                        || matches!(&field.origin, crm_core::project::Origin::Sql(sql) if sql.contains(column));
-                    (reads && source) || (writes && field.target == column)
-                })
-            })
+    /// A column of the object that is looked at is personal.
+    pub fn is_personal(&self, column: &str, shared: &Shared) -> bool {
+        self.open.as_ref().is_some_and(|open| shared.personal.column(&open.platform, &open.source, column))
     }
     fn entry(&self) -> Option<ObjectSpec> {
         let (platform, object) = *self.entries.get(self.list.cursor)?;
@@ -115,7 +103,6 @@ impl DataScreen {
             Action::Open | Action::NextPane => self.describe = !self.describe,
             Action::FilterColumn => self.choose_column(shared),
             Action::GotoRow => shared.open(Overlay::Ask(Question::text("Row number", Tag::Goto, ""))),
-            Action::Reveal => self.revealed = !self.revealed,
             Action::Rejects => {
                 if let Some(open) = self.open.clone() {
                     shared.ask(Lane::DataRejects, "looking up what could not be read", Request::ReadRejects(open));
@@ -190,7 +177,10 @@ impl ScreenState for DataScreen {
             (Lane::DataRows, Answer::Window(window)) => self.grid.take(window.clone()),
             (Lane::DataProfile, Answer::Profile(profile)) => self.profile = Some(Arc::clone(profile)),
             (Lane::DataRejects, Answer::ReadRejects(rejects)) => {
-                shared.open(Overlay::Text("Pieces that are not rows".into(), reject_lines(rejects), 0));
+                // A piece that is no row has no columns: all of it is as personal as the most personal of them.
+                let personal = |open: &ObjectSpec| shared.personal.any_column(&open.platform, &open.source);
+                let lines = reject_lines(rejects, self.open.as_ref().is_none_or(personal));
+                shared.open(Overlay::Text("Pieces that are not rows".into(), lines, 0));
             }
             (Lane::DataSearch, Answer::Found(found)) => self.found(*found, shared),
             _ => {}
@@ -260,7 +250,7 @@ fn entries(platforms: &[PlatformObjects]) -> Vec<(usize, Option<usize>)> {
     entries
 }
 
-fn reject_lines(rejects: &[ReadReject]) -> Vec<String> {
+fn reject_lines(rejects: &[ReadReject], personal: bool) -> Vec<Words> {
     if rejects.is_empty() {
         return vec!["Everything could be read.".into()];
     }
@@ -268,7 +258,7 @@ fn reject_lines(rejects: &[ReadReject]) -> Vec<String> {
         .iter()
         .flat_map(|reject| {
             let raw: String = reject.raw.chars().take(200).collect();
-            [format!("line {}: {}", reject.line, reject.reason), format!("    {raw}")]
+            [format!("line {}: {}", reject.line, reject.reason).into(), Words::from("    ").cell(raw, personal)]
         })
         .collect()
 }

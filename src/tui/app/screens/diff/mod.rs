@@ -14,6 +14,7 @@ use crate::app::list::ListState;
 use crate::app::msg::{Answer, Lane, Request};
 use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone};
+use crate::app::words::Words;
 
 /// The counts of the balance in their order, with headings: what is read is the sum of the first seven; deleted and
 /// marked rows are the target's.
@@ -156,7 +157,7 @@ impl DiffScreen {
         }
         words.push(format!("Type {} to confirm:", plan.confirm));
         let mut question = Question::text("Migrate", Tag::Migrate, "");
-        question.lines = words;
+        question.lines = words.into_iter().map(Words::from).collect();
         question.must_be = Some(plan.confirm.clone());
         question.danger = true;
         shared.open(Overlay::Ask(question));
@@ -179,7 +180,9 @@ impl DiffScreen {
         shared.open(Overlay::Pick(Picker::new("Only rows that change", Tag::Column, items, 0)));
     }
     fn open(&self, shared: &mut Shared) {
-        if let Some((title, text)) = self.rows.whole() {
+        let mapping = shared.plan.as_ref().and_then(|plan| self.mapping(plan)).map(|mapping| mapping.mapping.clone());
+        let whole = self.rows.whole(mapping.as_deref().unwrap_or_default(), &shared.personal);
+        if let Some((title, text)) = whole {
             shared.open(Overlay::Text(title, text, 0));
         }
     }
@@ -233,7 +236,6 @@ impl ScreenState for DiffScreen {
             Action::FilterColumn => self.choose_column(shared),
             Action::Rejects => self.open_inbox(shared),
             Action::EditField => self.mend(shared),
-            Action::Reveal => self.rows.revealed = !self.rows.revealed,
             Action::Back if self.in_rows => self.in_rows = false,
             Action::Open if self.in_rows => self.open(shared),
             _ if self.in_rows => return self.rows.act(action),
@@ -328,17 +330,22 @@ fn causes_of(rejects: &[crm_core::journal::Reject], operation: Operation) -> Vec
 }
 
 /// Some rejects whole, to read.
-fn reject_lines(rejects: &[crm_core::journal::Reject], rows: &[usize]) -> Vec<String> {
+fn reject_lines(
+    rejects: &[crm_core::journal::Reject],
+    rows: &[usize],
+    mapping: &str,
+    personal: &crm_core::project::Personal,
+) -> Vec<Words> {
     const MOST: usize = 20;
     let mut text = Vec::new();
     for row in rows.iter().take(MOST) {
         if let Some(reject) = rejects.get(*row) {
-            text.extend(lines(reject));
-            text.push(String::new());
+            text.extend(lines(reject, mapping, personal));
+            text.push(Words::default());
         }
     }
     if rows.len() > MOST {
-        text.push(format!("and {} more", rows.len() - MOST));
+        text.push(format!("and {} more", rows.len() - MOST).into());
     }
     text
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use crm_core::journal::Reject;
 use crm_core::plan::{Operation, Plan};
+use crm_core::project::Personal;
 use crm_core::workspace::{PlanCell, PlanRow};
 
 use crate::app::action::Action;
@@ -10,6 +11,7 @@ use crate::app::causes::CauseRow;
 use crate::app::list::ListState;
 use crate::app::msg::{Lane, Request};
 use crate::app::shared::{Shared, Wanted};
+use crate::app::words::Words;
 
 /// Rows of one request.
 pub const CHUNK: usize = 100;
@@ -44,8 +46,6 @@ pub struct Rows {
     pub loading: bool,
     /// They cannot be had.
     pub failed: bool,
-    /// Values of `pii` fields are shown.
-    pub revealed: bool,
     rejects: Arc<Vec<Reject>>,
     wanted: Wanted<(String, String, Operation, Option<String>, u64)>,
 }
@@ -136,22 +136,24 @@ impl Rows {
     pub(super) fn cause(&self) -> Option<&CauseRow> {
         self.causes.get(self.list.cursor)
     }
-    /// The row or cause at the cursor, whole: heading and lines.
-    pub(super) fn whole(&self) -> Option<(String, Vec<String>)> {
+    /// The row or cause of a mapping at the cursor, whole: heading and lines.
+    pub(super) fn whole(&self, mapping: &str, personal: &Personal) -> Option<(Words, Vec<Words>)> {
         if let Some(cause) = self.cause() {
-            return Some((cause.cause.clone(), super::reject_lines(&self.rejects, &cause.rows)));
+            let lines = super::reject_lines(&self.rejects, &cause.rows, mapping, personal);
+            return Some((cause.cause.clone().into(), lines));
         }
         let row = self.rows.get(self.list.cursor)?;
-        let mut text = Vec::new();
+        let mut text: Vec<Words> = Vec::new();
         if let Some((ordinal, line)) = row.source {
             let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
-            text.push(format!("source row {}{line}", ordinal + 1));
+            text.push(format!("source row {}{line}", ordinal + 1).into());
         }
-        text.extend(row.target.map(|target| format!("target row {}", target + 1)));
-        text.extend(row.reason.clone());
-        text.push(String::new());
-        text.extend(row.cells.iter().map(|cell| whole_cell(cell, row.target.is_some())));
-        Some((format!("record {}", row.key), text))
+        text.extend(row.target.map(|target| format!("target row {}", target + 1).into()));
+        text.extend(row.reason.clone().map(Words::from));
+        text.push(Words::default());
+        let cell = |cell: &PlanCell| whole_cell(cell, row.target.is_some(), personal.target(mapping, &cell.column));
+        text.extend(row.cells.iter().map(cell));
+        Some((Words::from("record ").cell(&row.key, personal.key(mapping)), text))
     }
     /// Places of `(key, cells)` that hold a text, at hand.
     pub(super) fn find(&mut self, sought: &str, forward: bool) -> bool {
@@ -215,14 +217,18 @@ impl Rows {
     }
 }
 
-fn whole_cell(cell: &PlanCell, in_target: bool) -> String {
-    let show = |value: &Option<String>| value.as_ref().map_or("NULL".to_owned(), |value| format!("'{value}'"));
-    let new = cell.pending.clone().unwrap_or_else(|| show(&cell.new));
+fn whole_cell(cell: &PlanCell, in_target: bool, personal: bool) -> Words {
     let mark = if cell.changed { '~' } else { ' ' };
-    let kept = cell.kept.as_ref().map(|rule| format!("  (kept: write {rule})")).unwrap_or_default();
+    let mut words = Words::from(format!("{mark} {:<24} ", cell.column));
     if in_target && (cell.changed || cell.kept.is_some()) {
-        format!("{mark} {:<24} {} -> {new}{kept}", cell.column, show(&cell.old))
-    } else {
-        format!("{mark} {:<24} {new}{kept}", cell.column)
+        words = words.quoted(cell.old.as_deref(), personal).and(" -> ");
+    }
+    words = match &cell.pending {
+        Some(pending) => words.cell(pending, personal),
+        None => words.quoted(cell.new.as_deref(), personal),
+    };
+    match &cell.kept {
+        Some(rule) => words.and(format!("  (kept: write {rule})")),
+        None => words,
     }
 }

@@ -8,7 +8,9 @@ use super::*;
 use crate::app::App;
 use crate::app::msg::{Effect, Msg};
 use crate::app::screens::history::tests::reject;
-use crate::app::tests::{answer, app, press};
+use crate::app::tests::{answer, app, parse, press};
+
+const MAPPING: &str = "from = \"legacy:contacts\"\nto = \"nova:contacts\"\nkey = [\"legacy_id\"]\n\n[fields]\nlegacy_id = \"ID\"\nphone = \"PHONE1\"\n";
 
 /// A plan of one mapping.
 pub(crate) fn plan() -> Plan {
@@ -90,8 +92,9 @@ pub(crate) fn row(key: &str) -> PlanRow {
 
 /// The Diff screen with a plan and the rows of its updates.
 pub(crate) fn planned(plan: Plan) -> App {
-    let mut app = app(&[("contacts", "from = \"a:b\"\n")]);
+    let mut app = app(&[("contacts", MAPPING)]);
     app.update(Msg::Resize(80, 24));
+    parse(&mut app);
     press(&mut app, "4 p");
     answer(&mut app, Lane::Plan, Ok(Answer::Plan(Arc::new(plan))));
     if app.shared.jobs.contains_key(&Lane::PlanRows) {

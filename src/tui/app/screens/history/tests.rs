@@ -96,7 +96,8 @@ fn a_run_is_opened_with_its_rejects_by_cause() {
     assert_eq!(app.screens.history.rejects.causes[0].1.rows, [0, 1]);
     press(&mut app, "enter");
     let Some(Overlay::Text(title, lines, _)) = app.overlays.last() else { panic!("no overlay") };
-    assert!(title.contains("stage") && lines.iter().any(|line| line.contains("(NULL)")), "{lines:?}");
+    let lines: Vec<String> = lines.iter().map(|line| line.shown(true)).collect();
+    assert!(title.shown(true).contains("stage") && lines.iter().any(|line| line.contains("(NULL)")), "{lines:?}");
     press(&mut app, "esc e");
     assert_eq!(app.screen, ScreenId::Map, "the field is mended on the map");
     press(&mut app, "6 q");

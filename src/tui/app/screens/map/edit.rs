@@ -207,9 +207,12 @@ impl FieldEditor {
             pii: field.pii,
         }
     }
-    /// Its values are masked: tagged pii before the edit or by it.
-    pub fn is_personal(&self) -> bool {
-        self.pii || self.field.as_ref().is_some_and(|field| field.pii)
+    /// Its values are personal: it is tagged pii, before the edit or by it, or reads what is.
+    pub fn is_personal(&self, shared: &Shared) -> bool {
+        let typed = |field: &Field| field.pii || shared.personal.reads(shared.mapping_name(), field);
+        self.pii
+            || self.field.as_ref().is_some_and(typed)
+            || shared.personal.target(shared.mapping_name(), &self.target)
     }
     /// Puts pasted text in.
     pub(super) fn insert(&mut self, text: &str) {

@@ -88,24 +88,6 @@ impl FieldRow {
     }
 }
 
-/// A field reads this source column. An expression is searched for the name as a whole word: what it really reads only
-/// its compiler knows, and that is no matter for drawing.
-pub fn reads(field: &Field, column: &str) -> bool {
-    match &field.origin {
-        Origin::From(name) => name == column,
-        Origin::Sql(sql) => mentions(sql, column),
-        Origin::Const(_) => false,
-    }
-}
-
-fn mentions(sql: &str, column: &str) -> bool {
-    let is_word = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || char == '_');
-    !column.is_empty()
-        && sql
-            .match_indices(column)
-            .any(|(at, _)| !is_word(sql[..at].chars().next_back()) && !is_word(sql[at + column.len()..].chars().next()))
-}
-
 /// Fields of the mapping in its order, then the target's columns that nothing fills.
 pub(super) fn rows(screen: &MapScreen, shared: &Shared) -> Vec<FieldRow> {
     let Some(mapping) = shared.mapping() else { return Vec::new() };
@@ -162,17 +144,4 @@ pub(super) fn rows(screen: &MapScreen, shared: &Shared) -> Vec<FieldRow> {
         problem: None,
     }));
     rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mentions;
-
-    #[test]
-    fn a_column_is_mentioned_only_as_a_whole_word() {
-        assert!(mentions("concat(\"FIRST NM\", LAST_NM)", "LAST_NM"));
-        assert!(mentions("concat(\"FIRST NM\", LAST_NM)", "FIRST NM"));
-        assert!(!mentions("upper(LAST_NM2)", "LAST_NM"));
-        assert!(!mentions("1", ""));
-    }
 }

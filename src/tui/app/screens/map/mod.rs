@@ -10,7 +10,7 @@ use crm_core::table::profile::{ColumnProfile, Profile};
 use crm_core::workspace::{Preview, PreviewRows};
 
 pub use edit::FieldEditor;
-pub use fields::{FieldRow, Status, reads};
+pub use fields::{FieldRow, Status};
 pub use values::{ValueRow, ValuesEditor};
 
 use super::ScreenState;
@@ -21,6 +21,7 @@ use crate::app::msg::{Answer, Columns, Lane, MappingText, ObjectSpec, Proposal, 
 use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone, Wanted};
 use crate::app::thousands;
+use crate::app::words::{Words, covered};
 
 /// Columns from which both lists are shown with the links between them.
 pub const WIDE: usize = 100;
@@ -56,8 +57,6 @@ pub struct MapScreen {
     placing: Option<String>,
     /// Which of a field's suggestions is shown.
     choice: usize,
-    /// Cells of columns tagged pii are shown as they are.
-    pub revealed: bool,
     /// The source, described: how full its columns are.
     pub profile: Option<Arc<Profile>>,
     wanted_columns: Wanted<(String, String, String, u64)>,
@@ -143,7 +142,9 @@ impl MapScreen {
         }
         let Some(sides) = &self.columns else { return };
         let shown = |column: &str| {
-            if self.is_masked(column) { String::new() } else { self.samples(column).join(" | ") }
+            let personal = Self::is_personal_source(column, shared);
+            let samples = self.samples(column).into_iter();
+            samples.map(|value| covered(value, personal, shared.revealed)).collect::<Vec<_>>().join(" | ")
         };
         let items = sides.source.iter().map(|column| (column.name.clone(), shown(&column.name))).collect();
         let now = self.row().and_then(FieldRow::source);
@@ -199,7 +200,7 @@ impl MapScreen {
     pub fn left_behind(&self, shared: &Shared) -> Vec<(&ColumnProfile, u64)> {
         let (Some(profile), Some(mapping)) = (&self.profile, shared.mapping()) else { return Vec::new() };
         let goes = |name: &str| {
-            mapping.ignore.iter().any(|one| one == name) || mapping.fields.iter().any(|field| reads(field, name))
+            mapping.ignore.iter().any(|one| one == name) || mapping.fields.iter().any(|field| field.reads(name))
         };
         let filled = |column: &ColumnProfile| profile.rows.saturating_sub(column.nulls + column.blanks);
         let columns = profile.columns.iter().map(|column| (column, filled(column)));
@@ -213,10 +214,13 @@ impl MapScreen {
         let found = profile.columns.iter().find(|one| one.name == column)?;
         Some(profile.rows.saturating_sub(found.nulls + found.blanks) as f64 / profile.rows as f64)
     }
-    /// A source column's values are personal: a field tagged pii reads it.
-    pub fn is_masked(&self, column: &str) -> bool {
-        let fields = self.fields.iter().filter_map(|row| row.field.as_ref());
-        !self.revealed && fields.filter(|field| field.pii).any(|field| reads(field, column))
+    /// Values of a source column of the mapping at hand are personal.
+    pub fn is_personal_source(column: &str, shared: &Shared) -> bool {
+        shared.personal.source(shared.mapping_name(), column)
+    }
+    /// Values of a target field of the mapping at hand are personal.
+    pub fn is_personal_target(target: &str, shared: &Shared) -> bool {
+        shared.personal.target(shared.mapping_name(), target)
     }
     fn show_left_behind(&self, shared: &mut Shared) {
         if self.profile.is_none() {
@@ -229,9 +233,10 @@ impl MapScreen {
             return;
         }
         let items = left.iter().map(|(column, filled)| {
-            let top: Vec<&str> = column.top.iter().take(4).map(|(value, _)| value.as_str()).collect();
-            let shown = if self.is_masked(&column.name) { String::new() } else { top.join(" | ") };
-            (column.name.clone(), format!("{filled:>9} filled  {shown}"))
+            let personal = Self::is_personal_source(&column.name, shared);
+            let top = column.top.iter().take(4).map(|(value, _)| covered(value, personal, shared.revealed));
+            let top = top.collect::<Vec<_>>().join(" | ");
+            (column.name.clone(), format!("{filled:>9} filled  {top}"))
         });
         let picker = Picker::new("Left behind, with data", Tag::Choose("left behind"), items.collect(), 0);
         shared.open(Overlay::Pick(picker));
@@ -369,7 +374,6 @@ impl ScreenState for MapScreen {
             Action::OtherSuggestion => self.choice += 1,
             Action::NextProblem => self.next_problem(shared),
             Action::LeftBehind => self.show_left_behind(shared),
-            Action::Reveal => self.revealed = !self.revealed,
             Action::FieldOptions => self.choose_option(shared),
             Action::Values => values::open(self, shared),
             Action::Plan => shared.make_plan(),
@@ -501,7 +505,7 @@ impl ScreenState for MapScreen {
 }
 
 /// Asks for a text that only the Map screen knows.
-fn ask_text(shared: &mut Shared, title: String, lines: Vec<String>, typed: &str) {
+fn ask_text(shared: &mut Shared, title: String, lines: Vec<Words>, typed: &str) {
     let mut question = Question::text(title, Tag::Type("value"), typed);
     question.lines = lines;
     shared.open(Overlay::Ask(question));

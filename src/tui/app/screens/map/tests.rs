@@ -1,16 +1,14 @@
 #![allow(clippy::unwrap_used)]
-use std::path::Path;
 
 use crm_core::map::{Failure, Fate, StepCount};
 use crm_core::platform::ColumnInfo;
-use crm_core::project::load_mapping;
 use crm_core::table::Window;
 
 use super::*;
 use crate::app::App;
 use crate::app::history::FileEdit;
 use crate::app::msg::{Effect, Msg};
-use crate::app::tests::{answer, app, press};
+use crate::app::tests::{answer, app, parse, press};
 
 const MAPPING: &str = "# people\nfrom = \"legacy:contacts\"\nto = \"nova:contacts\"\nkey = [\"legacy_id\"]\n\n[fields]\nlegacy_id = \"CONTACT_ID\"\nemail = { from = \"EMAIL_ADDR\", clean = [\"trim\", \"lower\", \"email\"] }\n";
 
@@ -26,15 +24,6 @@ fn window(columns: &[&str], rows: &[&[&str]]) -> Window {
         lines: vec![None; rows.len()],
         total: 4_000,
         first: 0,
-    }
-}
-
-/// Parses the mapping at hand, as the job would.
-fn parse(app: &mut App) {
-    if app.shared.jobs.contains_key(&Lane::Parse) {
-        let text = app.shared.draft().unwrap().text();
-        let parsed = load_mapping(Path::new("."), &text.path, &text.text);
-        answer(app, Lane::Parse, Ok(Answer::Parsed(text, Box::new(parsed))));
     }
 }
 
@@ -272,7 +261,10 @@ fn personal_values_are_masked_until_revealed() {
     app.update(Msg::Resize(80, 24));
     press(&mut app, "2");
     parse(&mut app);
-    assert!(app.screens.map.is_masked("EMAIL_ADDR") && !app.screens.map.is_masked("CONTACT_ID"));
+    assert!(MapScreen::is_personal_source("EMAIL_ADDR", &app.shared));
+    assert!(!MapScreen::is_personal_source("CONTACT_ID", &app.shared));
     press(&mut app, "X");
-    assert!(!app.screens.map.is_masked("EMAIL_ADDR"));
+    assert!(app.shared.revealed);
+    press(&mut app, "3 2");
+    assert!(!app.shared.revealed, "who comes back finds the masks on");
 }

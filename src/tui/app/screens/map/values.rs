@@ -7,6 +7,7 @@ use crate::app::action::Action;
 use crate::app::list::ListState;
 use crate::app::msg::{Lane, Request};
 use crate::app::shared::{Shared, Tone};
+use crate::app::words::Words;
 
 /// A source value with what becomes of it.
 pub type ValueRow = FieldValue;
@@ -81,7 +82,14 @@ pub(super) fn act(screen: &mut MapScreen, action: Action, shared: &mut Shared) -
                 shared.tell(Tone::Info, "NULL is not looked up: see on_null");
                 return true;
             };
-            let lines = vec![format!("'{from}' in {} rows becomes:", row.rows)];
+            let personal = MapScreen::is_personal_target(&values.target, shared);
+            if personal && !shared.revealed {
+                // What is masked must not be typed over unseen, and what it becomes is prefilled.
+                shared.tell(Tone::Info, "these values are masked: X shows them, then enter sets one");
+                return true;
+            }
+            let words = Words::default().quoted(Some(&from), personal).and(format!(" in {} rows becomes:", row.rows));
+            let lines = vec![words];
             let now = row.becomes.clone().filter(|_| row.failed.is_none()).unwrap_or_default();
             ask_text(shared, format!("Value of {}", values.target), lines, &now);
         }

@@ -3,14 +3,15 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{sample_cells, shown};
+use super::sample_cells;
+use crate::app::App;
 use crate::app::screens::map::{FieldEditor, ValuesEditor};
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::{number, safe, width, wrap};
 use crate::view::{Look, widgets};
 
 /// Draws the lines, the problem under them, and cells before and after.
-pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, revealed: bool, look: &Look) {
+pub(super) fn draw_field(frame: &mut Frame, area: Rect, app: &App, editing: &FieldEditor, look: &Look) {
     let lines = editing.text.lines();
     let height = (lines.len() + 1).clamp(4, usize::from(area.height) * 2 / 5);
     widgets::rule(frame, area, 0, &format!("edit {}", editing.target), "^S accepts, esc leaves", look);
@@ -60,10 +61,10 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, r
         }
     }
     let Some(preview) = &editing.preview else { return };
-    let masked = editing.is_personal() && !revealed;
+    let personal = editing.is_personal(&app.shared);
     let half = usize::from(area.width) / 2 - 4;
     let columns = [Column::left("", 1), Column::left("", half), Column::left("", 2), Column::left("", half)];
-    let rows = sample_cells(preview, &editing.target, masked).into_iter().map(|(mark, before, after)| {
+    let rows = sample_cells(preview, &editing.target).into_iter().map(|(mark, before, after)| {
         let style = match mark {
             '!' => look.theme.bad(),
             '~' => look.theme.changed(),
@@ -71,9 +72,10 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, editing: &FieldEditor, r
         };
         vec![
             Cell::new(mark.to_string(), style),
-            Cell::value(before.as_deref(), look.theme.plain(), look),
+            Cell::value(before.as_deref(), personal, look.theme.plain(), look),
             Cell::new(look.glyphs.becomes().trim().to_owned(), look.theme.dim()),
-            Cell::value(after.as_deref(), style, look),
+            // Why a cell failed holds no value.
+            Cell::value(after.as_deref(), personal && mark != '!', style, look),
         ]
     });
     let rest = Rect { y: below.y + at as u16, height: below.height.saturating_sub(at as u16), ..below };
@@ -97,7 +99,7 @@ fn draw_sql(frame: &mut Frame, area: Rect, at: usize, sql: &str, (from, to): (us
 }
 
 /// Draws the value map.
-pub(super) fn draw_values(frame: &mut Frame, area: Rect, values: &ValuesEditor, masked: bool, look: &Look) {
+pub(super) fn draw_values(frame: &mut Frame, area: Rect, values: &ValuesEditor, personal: bool, look: &Look) {
     let left = format!("values of {}: failing first", values.target);
     widgets::rule(frame, area, 0, &left, &format!("{}  enter sets, q closes", values.list.place()), look);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -120,14 +122,13 @@ pub(super) fn draw_values(frame: &mut Frame, area: Rect, values: &ValuesEditor, 
             (None, false) => ("~", look.theme.changed()),
             (None, true) => (" ", look.theme.plain()),
         };
-        let hide = |text: Option<&str>| text.map(|text| shown(text, masked));
         let becomes = match &row.failed {
             Some(why) => Cell::new(why.clone(), style),
-            None => Cell::value(hide(row.becomes.as_deref()).as_deref(), style, look),
+            None => Cell::value(row.becomes.as_deref(), personal, style, look),
         };
         vec![
             Cell::new(mark, style),
-            Cell::value(hide(row.value.as_deref()).as_deref(), look.theme.plain(), look),
+            Cell::value(row.value.as_deref(), personal, look.theme.plain(), look),
             Cell::from(number(row.rows)),
             becomes,
         ]

@@ -2,12 +2,12 @@
 mod editor;
 mod wide;
 
-use crm_core::table::export::mask;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::app::App;
 use crate::app::screens::map::{FieldRow, MapScreen, Status, WIDE};
+use crate::app::words::covered;
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::{number, wrap};
 use crate::view::{Look, widgets};
@@ -18,10 +18,16 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
         return unreadable(frame, area, app, look);
     }
     if let Some(editing) = &screen.editor {
-        return editor::draw_field(frame, area, editing, screen.revealed, look);
+        return editor::draw_field(frame, area, app, editing, look);
     }
     if let Some(values) = &screen.values {
-        return editor::draw_values(frame, area, values, is_masked(screen, &values.target), look);
+        return editor::draw_values(
+            frame,
+            area,
+            values,
+            MapScreen::is_personal_target(&values.target, &app.shared),
+            look,
+        );
     }
     tally(frame, area, app, screen, look);
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -153,15 +159,14 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
                 let more = if count > 1 { format!("  (s: {} others)", count - 1) } else { String::new() };
                 let text = format!(" ? {} {:.2}: {}{more}", proposal.from, proposal.score, proposal.reasons.join(", "));
                 widgets::put(frame, body, at, &text, look.theme.changed(), look);
-                let masked = screen.is_masked(&proposal.from);
-                let samples = screen.samples(&proposal.from).into_iter().map(|text| shown(text, masked));
-                let samples = samples.collect::<Vec<_>>().join(" | ");
+                let samples = samples(&proposal.from, app, screen, look);
                 widgets::put(frame, body, at + 1, &format!("   {samples}"), look.theme.dim(), look);
             }
             None => widgets::put(frame, body, at, " nothing fills it: space links a column", look.theme.dim(), look),
         }
         return;
     }
+    let personal = MapScreen::is_personal_target(&row.target, &app.shared);
     for (mark, before, after) in cells(screen, row).into_iter().take(usize::from(body.height).saturating_sub(at)) {
         let half = usize::from(area.width) / 2 - 4;
         let columns = [Column::left("", 1), Column::left("", half), Column::left("", 2), Column::left("", half)];
@@ -172,9 +177,10 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
         };
         let cells = vec![
             Cell::new(mark.to_string(), style),
-            Cell::value(before.as_deref(), look.theme.plain(), look),
+            Cell::value(before.as_deref(), personal, look.theme.plain(), look),
             Cell::new(look.glyphs.becomes().trim().to_owned(), look.theme.dim()),
-            Cell::value(after.as_deref(), style, look),
+            // Why a cell failed holds no value.
+            Cell::value(after.as_deref(), personal && mark != '!', style, look),
         ];
         let line = Rect { y: body.y + at as u16, height: 1, ..body };
         table::draw_rows(frame, line, &columns, std::iter::once(cells), Selection::None, look);
@@ -184,17 +190,11 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
 
 /// Cells of a field before and after, over the sample: failing ones first, then changed ones, each value once.
 fn cells(screen: &MapScreen, row: &FieldRow) -> Vec<(char, Option<String>, Option<String>)> {
-    let Some(preview) = &screen.preview else { return Vec::new() };
-    let masked = is_masked(screen, &row.target);
-    sample_cells(preview, &row.target, masked)
+    screen.preview.as_ref().map_or_else(Vec::new, |preview| sample_cells(preview, &row.target))
 }
 
 /// See [`cells`].
-fn sample_cells(
-    preview: &crm_core::workspace::Preview,
-    target: &str,
-    masked: bool,
-) -> Vec<(char, Option<String>, Option<String>)> {
+fn sample_cells(preview: &crm_core::workspace::Preview, target: &str) -> Vec<(char, Option<String>, Option<String>)> {
     let Some(field) = preview.after.columns.iter().position(|name| name == target) else { return Vec::new() };
     let source = preview.sources.get(field).and_then(Option::as_deref);
     let before = source.and_then(|source| preview.before.columns.iter().position(|name| name == source));
@@ -214,23 +214,14 @@ fn sample_cells(
         }
     }
     cells.sort_by_key(|(order, ..)| *order);
-    let hide = |text: Option<String>| text.map(|text| shown(&text, masked));
-    cells
-        .into_iter()
-        // Why a cell failed holds no value.
-        .map(|(_, mark, old, new)| (mark, hide(old), if mark == '!' { new } else { hide(new) }))
-        .collect()
+    cells.into_iter().map(|(_, mark, old, new)| (mark, old, new)).collect()
 }
 
-/// The values of a target field are personal, and masked.
-fn is_masked(screen: &MapScreen, target: &str) -> bool {
-    let field = screen.fields.iter().find(|row| row.target == target).and_then(|row| row.field.as_ref());
-    !screen.revealed && field.is_some_and(|field| field.pii)
-}
-
-/// A value, masked where it is personal.
-fn shown(text: &str, masked: bool) -> String {
-    if masked { mask(text) } else { text.to_owned() }
+/// First values of a source column in a line, masked where they are personal.
+fn samples(column: &str, app: &App, screen: &MapScreen, look: &Look) -> String {
+    let personal = MapScreen::is_personal_source(column, &app.shared);
+    let samples = screen.samples(column).into_iter().map(|value| covered(value, personal, look.revealed));
+    samples.collect::<Vec<_>>().join(" | ")
 }
 
 #[cfg(test)]

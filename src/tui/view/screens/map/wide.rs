@@ -4,9 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{shown, status_style, status_text};
+use super::{samples, status_style, status_text};
 use crate::app::App;
-use crate::app::screens::map::{MapScreen, reads};
+use crate::app::screens::map::MapScreen;
 use crate::view::Look;
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::number;
@@ -24,12 +24,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen,
     let sources = Rect { width: left, height, ..area };
     let gutter = Rect { x: area.x + left, width: between, height, ..area };
     let targets = Rect { x: gutter.x + between, width: area.width - left - between, height, ..area };
-    draw_sources(frame, sources, screen, look);
+    draw_sources(frame, sources, app, screen, look);
     draw_targets(frame, targets, app, screen, look);
     draw_links(frame, gutter, screen, look);
 }
 
-fn draw_sources(frame: &mut Frame, area: Rect, screen: &MapScreen, look: &Look) {
+fn draw_sources(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: &Look) {
     let name = usize::from(area.width) * 2 / 5;
     let columns = [
         Column::left("SOURCE", name),
@@ -39,13 +39,11 @@ fn draw_sources(frame: &mut Frame, area: Rect, screen: &MapScreen, look: &Look) 
     let Some(sides) = &screen.columns else { return };
     let rows = screen.sources.visible().filter_map(|at| sides.source.get(at)).map(|column| {
         let used = sources_of(screen, &column.name).next().is_some();
-        let masked = screen.is_masked(&column.name);
-        let samples = screen.samples(&column.name).into_iter().map(|text| shown(text, masked)).collect::<Vec<_>>();
         let fill = screen.fill(&column.name).map_or(String::new(), |fill| format!("{:.0} %", (fill * 100.0).floor()));
         vec![
             Cell::new(column.name.clone(), if used { look.theme.plain() } else { look.theme.warn() }),
             Cell::from(fill),
-            Cell::new(samples.join(" | "), look.theme.dim()),
+            Cell::new(samples(&column.name, app, screen, look), look.theme.dim()),
         ]
     });
     let row = screen.sources.cursor - screen.sources.top;
@@ -91,7 +89,7 @@ fn draw_targets(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, lo
 /// Target fields, by index, that read a source column.
 fn sources_of<'a>(screen: &'a MapScreen, column: &'a str) -> impl Iterator<Item = usize> + 'a {
     let fields = screen.fields.iter().enumerate();
-    fields.filter(move |(_, row)| row.field.as_ref().is_some_and(|field| reads(field, column))).map(|(at, _)| at)
+    fields.filter(move |(_, row)| row.field.as_ref().is_some_and(|field| field.reads(column))).map(|(at, _)| at)
 }
 
 /// Directions that a line leaves a cell in.
