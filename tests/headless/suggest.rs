@@ -82,6 +82,69 @@ fn init_pairs_the_objects_of_folders() {
 }
 
 #[test]
+fn init_on_the_sample_data_checks_keys_by_ids_and_says_what_is_unfinished() {
+    let demo = crate::support::command::demo();
+    let dir = demo.path().join("p");
+    let (old, new) = (demo.path().join("legacy"), demo.path().join("nova.db"));
+    std::fs::create_dir(&dir).unwrap();
+    run(&dir, &["init", old.to_str().unwrap(), new.to_str().unwrap()]).expect(0);
+    let text = |name: &str| std::fs::read_to_string(dir.join(format!("mappings/{name}.toml"))).unwrap();
+    for (name, id) in [("accounts", "ACCT_NO"), ("contacts", "CONTACT_ID"), ("deals", "DEAL_NO")] {
+        let mapping = text(name);
+        assert!(mapping.contains("key = [\"legacy_id\"]"), "{mapping}");
+        assert!(
+            mapping.contains(&format!("legacy_id = \"{id}\"")) || mapping.contains(&format!("legacy_id  = \"{id}\"")),
+            "{mapping}"
+        );
+    }
+    // Contacts were exported twice: said, and not decided for the operator. Values of people are tagged.
+    let contacts = text("contacts");
+    assert!(contacts.contains("rows repeat the key") && !contacts.contains("\nduplicates"), "{contacts}");
+    assert!(contacts.contains("link = \"accounts\"") && contacts.matches("pii = true").count() >= 4, "{contacts}");
+    assert!(text("deals").contains("link = \"contacts\""), "{}", text("deals"));
+
+    let checked = run(&dir, &["check", "--json"]).expect(0).json();
+    assert_eq!(checked["errors"], 0, "{checked}");
+    let plan = run(&dir, &["plan", "--json"]).json();
+    for mapping in plan["mappings"].as_array().unwrap() {
+        let name = mapping["mapping"].as_str().unwrap();
+        let unfinished: Vec<String> = match text(name).parse::<toml::Table>().unwrap().get("unfinished") {
+            Some(list) => list.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect(),
+            None => Vec::new(),
+        };
+        let blocked = mapping["blocked"].to_string();
+        for column in unfinished {
+            assert!(blocked.contains(&column), "{name} would write rows without {column}: {blocked}");
+        }
+    }
+}
+
+#[test]
+fn a_required_column_is_an_error_until_it_is_filled_or_listed_as_unfinished() {
+    let mapping =
+        |more: &str| format!("from = \"old:a\"\nto = \"new:a\"\nkey = [\"id\"]\n{more}\n[fields]\nid = \"ID\"\n");
+    let dir = folder(&[
+        (
+            "project.toml",
+            "[platforms.old]\nkind = \"csv\"\npath = \"old\"\n[platforms.new]\nkind = \"sqlite\"\npath = \"new.db\"\n",
+        ),
+        ("old/a.csv", "ID\n1\n"),
+        ("mappings/a.toml", &mapping("")),
+    ]);
+    let db = rusqlite::Connection::open(dir.path().join("new.db")).unwrap();
+    db.execute_batch("CREATE TABLE a (id TEXT PRIMARY KEY, name TEXT NOT NULL)").unwrap();
+    let failed = run(dir.path(), &["check"]).expect(2);
+    assert!(failed.out.contains("requires 'name'"), "{}", failed.out);
+    std::fs::write(dir.path().join("mappings/a.toml"), mapping("unfinished = [\"name\"]")).unwrap();
+    let warned = run(dir.path(), &["check"]).expect(0);
+    assert!(warned.out.contains("requires 'name'") && warned.out.contains("0 errors"), "{}", warned.out);
+    let plan = run(dir.path(), &["plan", "--json"]).json();
+    assert!(plan["mappings"][0]["blocked"].to_string().contains("name"), "{plan}");
+    std::fs::write(dir.path().join("mappings/a.toml"), mapping("unfinished = [\"name\", \"id\"]")).unwrap();
+    assert!(run(dir.path(), &["check"]).expect(0).out.contains("'id' is filled"));
+}
+
+#[test]
 fn init_takes_a_target_that_is_not_there_yet() {
     let dir = folder(&[("old.csv", "id,Ünïcode name,b\n1,x,y\n2,x,y\n")]);
     run(dir.path(), &["init", "old.csv", "new.csv"]).expect(0);

@@ -111,8 +111,8 @@ const WALK: &[&str] = &[
     "<down>",
     "<down>",
     "g",
-    "<space>=What fills",
-    "<esc>",
+    "narrow:<space>=What fills",
+    "narrow:<esc>",
     "<enter>=on real rows",
     "<esc>",
     "/email<enter>",
@@ -183,6 +183,11 @@ fn planted_values_are_on_no_screen_until_they_are_revealed_and_in_no_log() {
         let mut terminal = Terminal::open(dir, size);
         terminal.see("MAP accounts");
         for step in WALK {
+            // Where both lists are shown, this key links at once: nothing is to be picked.
+            let step = match step.strip_prefix("narrow:") {
+                Some(_) if size.0 >= 100 => continue,
+                other => other.unwrap_or(step),
+            };
             let (keys, seen) = step.split_once('=').unwrap_or((step, ""));
             terminal.keys(keys);
             terminal.see(seen);

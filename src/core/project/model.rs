@@ -396,6 +396,9 @@ pub struct Mapping {
     pub ignore: Vec<String>,
     /// A CSV file of the project with columns `key,column,from,to`: cells of single source rows that were mended.
     pub corrections: Option<PathBuf>,
+    /// Target columns that must be filled and are not yet: `check` warns instead of failing; plans that would insert
+    /// stay blocked all the same.
+    pub unfinished: Vec<String>,
     /// Run defaults.
     pub run: RunConfig,
     /// `[sync]`, kept as written.

@@ -122,6 +122,50 @@ pub(crate) fn id_likeness(name: &str) -> u8 {
     }
 }
 
+/// Meanings that are of a person.
+const PERSONAL: &[&str] = &[
+    "email",
+    "email_2",
+    "phone",
+    "phone_2",
+    "mobile",
+    "home_phone",
+    "fax",
+    "first_name",
+    "last_name",
+    "middle_name",
+    "full_name",
+    "nickname",
+    "birthday",
+];
+
+/// A name means this and nothing else: `FIRST_NM` is a `first_name`.
+pub(crate) fn means(name: &str, meaning: &str) -> bool {
+    let parts = names::parts(name);
+    parts.len() == 1 && parts[0].text == meaning
+}
+
+/// A name speaks of a person's data: to be masked until someone who knows says otherwise.
+pub(crate) fn is_personal(name: &str) -> bool {
+    names::parts(name).iter().any(|part| part.meaning && PERSONAL.contains(&part.text.as_str()))
+}
+
+/// A column's name says that it names a record of an object: `account_id`, `ACCT_NO` and `account` one of accounts.
+pub(crate) fn names_record_of(column: &str, object: &str) -> bool {
+    let mut words = names::tokenise(column);
+    if words.len() > 1
+        && words.last().is_some_and(|word| matches!(word.as_str(), "id" | "key" | "no" | "number" | "code" | "ref"))
+    {
+        words.pop();
+    }
+    let one = |word: &String| match word.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => word.strip_suffix('s').unwrap_or(word).to_owned(),
+    };
+    let object: Vec<String> = names::tokenise(object).iter().map(one).collect();
+    !object.is_empty() && words.iter().map(one).eq(object)
+}
+
 /// Takes pairs out of the running that are far from the best of their source: a field whose place is taken is better left
 /// open than put where it does not belong.
 fn stay_near_the_best(scores: &mut [Vec<f64>]) {

@@ -160,3 +160,21 @@ fn names_without_borders_are_cut_where_words_end() {
     ];
     assert_eq!(found, pairs(&expected));
 }
+
+#[test]
+fn names_say_whose_record_they_name_and_what_is_of_a_person() {
+    for (column, object) in
+        [("account_id", "accounts"), ("CompanyId", "company"), ("company_id", "companies"), ("product", "products")]
+    {
+        assert!(names_record_of(column, object), "{column} {object}");
+    }
+    for (column, object) in [("account_name", "accounts"), ("id", "accounts"), ("owner_id", "accounts")] {
+        assert!(!names_record_of(column, object), "{column} {object}");
+    }
+    for name in ["EMAIL_ADDR", "PHONE1", "mobile", "full_name", "LAST_NM"] {
+        assert!(is_personal(name), "{name}");
+    }
+    for name in ["amount", "close_date", "stage", "ACCT_NO"] {
+        assert!(!is_personal(name), "{name}");
+    }
+}

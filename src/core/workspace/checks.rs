@@ -92,10 +92,20 @@ impl Workspace {
         }
         for column in schema.iter().flat_map(|schema| &schema.columns).filter(|c| c.required && !c.generated) {
             let filled = mapping.field(&column.name).is_some_and(|field| field.write != WriteRule::Never);
-            if !filled {
+            if !filled && mapping.unfinished.contains(&column.name) {
+                let message = format!(
+                    "{} requires '{}': map it, plans that insert rows are blocked until then",
+                    mapping.to, column.name
+                );
+                problems.push(at(Severity::Warning, "unfinished", message));
+            } else if !filled {
                 let message = format!("{} requires '{}', which no field fills", mapping.to, column.name);
                 problems.push(at(Severity::Error, "fields", message));
             }
+        }
+        for name in mapping.unfinished.iter().filter(|name| mapping.field(name).is_some()) {
+            let message = format!("'{name}' is filled: take it off the list");
+            problems.push(at(Severity::Warning, "unfinished", message));
         }
     }
 

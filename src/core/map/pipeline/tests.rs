@@ -29,6 +29,7 @@ fn mapping(fields: Vec<Field>) -> Mapping {
         fields,
         ignore: Vec::new(),
         corrections: None,
+        unfinished: Vec::new(),
         run: RunConfig::default(),
         sync: toml::Table::new(),
     }

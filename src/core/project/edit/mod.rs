@@ -59,6 +59,16 @@ impl MappingEdit {
     /// not know stay. A new field stands behind the others; one that does not fit a line becomes `[fields.NAME]`.
     pub fn set_field(&mut self, field: &Field) {
         field::set(self.fields(), field);
+        self.finish(&field.target);
+    }
+
+    /// Takes a column that is filled now off the list of those that wait for it.
+    fn finish(&mut self, target: &str) {
+        let Some(list) = self.document.get_mut("unfinished").and_then(Item::as_array_mut) else { return };
+        list.retain(|value| value.as_str() != Some(target));
+        if list.is_empty() {
+            self.document.remove("unfinished");
+        }
     }
 
     /// Adds or changes several fields.
@@ -134,7 +144,7 @@ impl MappingEdit {
         set_entry(self.document.as_table_mut(), key, text.map(Value::from));
     }
 
-    /// Sets a list at the top (`key`, `match`, `ignore`); None removes it.
+    /// Sets a list at the top (`key`, `match`, `ignore`, `unfinished`); None removes it.
     pub fn set_texts(&mut self, key: &str, texts: Option<&[String]>) {
         let list = texts.map(|texts| {
             let array: Array = texts.iter().map(String::as_str).collect();

@@ -351,3 +351,17 @@ proptest! {
         prop_assert!(left.field("one").is_none());
     }
 }
+
+#[test]
+fn a_field_that_is_filled_is_no_longer_unfinished() {
+    let text =
+        "from = \"a:b\"\nto = \"c:d\"\nkey = [\"id\"]\nunfinished = [\"name\", \"stage\"]\n\n[fields]\nid = \"ID\"\n";
+    let mut edit = MappingEdit::parse(text).unwrap();
+    edit.set_field(&Field::new("name", Origin::From("NM".into())));
+    assert!(
+        edit.to_string().contains("unfinished = [\"stage\"]") || edit.to_string().contains("unfinished = [ \"stage\"]"),
+        "{edit}"
+    );
+    edit.set_field(&Field::new("stage", Origin::From("STG".into())));
+    assert!(!edit.to_string().contains("unfinished"), "{edit}");
+}

@@ -1,4 +1,8 @@
 //! Beginning a project between two files, folders or databases: platforms, and a suggested mapping for each pair of objects.
+mod evidence;
+mod key;
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +14,8 @@ use crate::monitor::Silent;
 use crate::platform::{Connector, Registry, Schema, Source};
 use crate::suggest::{self, FieldInfo, Suggestion};
 use crate::table::text::sanitize;
+use evidence::Evidence;
+use key::{Key, Sides};
 
 /// Suggestions below it are not written, only named in a comment.
 const WRITTEN: f64 = 0.5;
@@ -45,6 +51,7 @@ impl Project {
         let (pairs, alone) = pairs(&old, &new)?;
         let mut files: Vec<(PathBuf, String)> = Vec::new();
         let mut names = BTreeSet::new();
+        let mut drafts = Vec::new();
         for (from, to) in &pairs {
             let capabilities = new.connector.capabilities(to)?;
             if !capabilities.write {
@@ -57,8 +64,12 @@ impl Project {
                 return Err(Error::refused(format!("{} exists already", path.display()))
                     .advise("move it away, or name another folder with -C"));
             }
-            files.push((path, mapping(&old, from, &new, to)?));
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            drafts.push((path, draft(name, (&old, from), (&new, to), capabilities.identity.as_deref())?));
         }
+        let (paths, mut drafts): (Vec<PathBuf>, Vec<Draft>) = drafts.into_iter().unzip();
+        links::add(&mut drafts);
+        files.extend(paths.into_iter().zip(drafts.iter().map(Draft::text)));
         // Last: while it is missing, the folder is not taken for a project.
         files.push((file, settings(&old, &new, &alone)?));
         for (path, text) in &files {
@@ -207,54 +218,154 @@ fn settings(old: &Side, new: &Side, alone: &[String]) -> Result<String> {
     Ok(text.trim_end().to_owned() + "\n")
 }
 
-/// The text of a mapping between two objects.
-fn mapping(old: &Side, from: &str, new: &Side, to: &str) -> Result<String> {
+/// A suggested mapping.
+struct Draft {
+    name: String,
+    from: String,
+    to: String,
+    /// Columns of both sides in their order.
+    source: Vec<String>,
+    target: Vec<String>,
+    /// Target columns that must be filled.
+    required: Vec<String>,
+    /// Target columns that the target fills itself.
+    generated: Vec<String>,
+    /// The source's rows.
+    old: Evidence,
+    found: Vec<Suggestion>,
+    fields: Vec<Field>,
+    key: Key,
+}
+
+/// Suggests a mapping between two objects.
+fn draft(name: String, (old, from): (&Side, &str), (new, to): (&Side, &str), identity: Option<&str>) -> Result<Draft> {
     let source = suggest::fields_of(&*old.connector, &Source::Object(from.to_owned()), &Silent)?;
-    let (target, schema) = if new.objects.iter().any(|object| object == to) {
+    let (target, schema, rows) = if new.objects.iter().any(|object| object == to) {
         let object = Source::Object(to.to_owned());
-        (suggest::fields_of(&*new.connector, &object, &Silent)?, new.connector.schema(&object)?)
+        let fields = suggest::fields_of(&*new.connector, &object, &Silent)?;
+        (fields, new.connector.schema(&object)?, Evidence::of(&*new.connector, to)?)
     } else {
-        (source.iter().map(|field| FieldInfo::named(&field.name)).collect(), Schema::default())
+        // What does not exist yet gets the source's names.
+        let fields = source.iter().map(|field| FieldInfo::named(&field.name)).collect();
+        (fields, Schema::default(), Evidence::default())
     };
+    let evidence = Evidence::of(&*old.connector, from)?;
     let found = suggest::suggest(&source, &target);
     let mut written: Vec<&Suggestion> = found.iter().filter(|item| item.rank == 1 && item.score >= WRITTEN).collect();
     let place = |name: &str| target.iter().position(|field| field.name == name);
     written.sort_by_key(|item| place(&item.to));
-    let mut fields: Vec<Field> = written.iter().map(|item| field(item)).collect();
-    let key = key(&source, &target, &schema, &mut fields);
-    let Some(key) = key else {
+    // An id that the target gives out is not written from outside: the crosswalk knows which record has which.
+    let given = |name: &str| schema.column(name).is_some_and(|column| column.generated) || identity == Some(name);
+    let mut fields: Vec<Field> = written.iter().filter(|item| !given(&item.to)).map(|item| field(item)).collect();
+    let sides = Sides {
+        source: &source,
+        target: &target,
+        schema: &schema,
+        identity,
+        found: &found,
+        old: &evidence,
+        new: &rows,
+    };
+    let Some(key) = key::choose(&sides, &mut fields) else {
         return Err(Error::data(format!("no field of {from} fits any of {to}"))
             .advise("check that the two belong together; a mapping can be written by hand in mappings/"));
     };
-    let mut edit = MappingEdit::new(&format!("old:{from}"), &format!("new:{to}"), &[key]);
-    edit.set_fields(&fields);
-    let mut text = edit.to_string();
-    let filled = |name: &str| fields.iter().any(|field| field.target == name);
-    let used = |name: &str| fields.iter().any(|field| matches!(&field.origin, Origin::From(from) if from == name));
-    let mut notes = Vec::new();
-    for field in target.iter().filter(|field| !filled(&field.name)) {
-        let guess = found.iter().filter(|item| item.to == field.name).max_by(|a, b| a.score.total_cmp(&b.score));
-        let guess = guess.map_or("no guess".to_owned(), |item| {
-            format!("best guess {} {}", item.from, format!("{:.2}", item.score).trim_start_matches('0'))
-        });
-        notes.push(format!("# left out: {}, {guess}", field.name));
+    join_names(&source, &target, &mut fields);
+    let names = |fields: &[FieldInfo]| fields.iter().map(|field| field.name.clone()).collect();
+    let columns = || schema.columns.iter();
+    Ok(Draft {
+        name,
+        from: from.to_owned(),
+        to: to.to_owned(),
+        source: names(&source),
+        target: names(&target),
+        required: columns().filter(|one| one.required && !one.generated).map(|one| one.name.clone()).collect(),
+        generated: target.iter().map(|field| field.name.clone()).filter(|name| given(name)).collect(),
+        old: evidence,
+        found,
+        fields,
+        key,
+    })
+}
+
+impl Draft {
+    /// The text of the mapping: nothing in it is invented. What the target demands and nothing fills is listed under
+    /// `unfinished`: `check` warns of it, and no plan inserts before it is mapped.
+    fn text(&self) -> String {
+        let mut edit = MappingEdit::new(
+            &format!("old:{}", self.from),
+            &format!("new:{}", self.to),
+            std::slice::from_ref(&self.key.target),
+        );
+        let filled = |name: &str| self.fields.iter().any(|field| field.target == name);
+        let open: Vec<String> = self.required.iter().filter(|name| !filled(name)).cloned().collect();
+        if !open.is_empty() {
+            edit.set_texts("unfinished", Some(&open));
+        }
+        edit.set_fields(&self.fields);
+        let mut text = edit.to_string();
+        let mut notes = Vec::new();
+        if self.key.repeats > 0 {
+            notes
+                .push(format!("# key: {} rows repeat the key of an earlier one; they are rejected,", self.key.repeats));
+            notes.push("# or left to the first of them by: duplicates = \"first\"".to_owned());
+        }
+        if !self.key.proven {
+            notes.push(format!(
+                "# key: {} is not filled or not unique in every row; look for a better one",
+                self.key.target
+            ));
+        }
+        for name in self.target.iter().filter(|name| !filled(name)) {
+            if self.generated.contains(name) {
+                notes.push(format!("# left out: {name}, the target fills it"));
+                continue;
+            }
+            let guess = self.found.iter().filter(|item| item.to == *name).max_by(|a, b| a.score.total_cmp(&b.score));
+            let guess = guess.map_or("no guess".to_owned(), |item| {
+                format!("best guess {} {}", item.from, format!("{:.2}", item.score).trim_start_matches('0'))
+            });
+            notes.push(format!("# left out: {name}, {guess}"));
+        }
+        let used = |name: &str| self.fields.iter().any(|field| field.reads(name));
+        notes.extend(self.source.iter().filter(|name| !used(name)).map(|name| format!("# left behind: {name}")));
+        if !notes.is_empty() {
+            text.push('\n');
+        }
+        for note in notes {
+            // Names come from outside: no control character may end a comment.
+            text.push_str(&sanitize(&note).replace(['\n', '\r'], " "));
+            text.push('\n');
+        }
+        text
     }
-    notes.extend(source.iter().filter(|field| !used(&field.name)).map(|f| format!("# left behind: {}", f.name)));
-    if !notes.is_empty() {
-        text.push('\n');
-    }
-    for note in notes {
-        // Names come from outside: no control character may end a comment.
-        text.push_str(&sanitize(&note).replace(['\n', '\r'], " "));
-        text.push('\n');
-    }
-    Ok(text)
 }
 
 fn field(item: &Suggestion) -> Field {
     let mut field = Field::new(&item.to, Origin::From(item.from.clone()));
+    field.pii = suggest::is_personal(&item.to) || suggest::is_personal(&item.from);
     field.clean = item.transform.iter().filter_map(|rule| rule_of(rule)).collect();
     field
+}
+
+/// A name that the target keeps in one piece and the source in two.
+fn join_names(source: &[FieldInfo], target: &[FieldInfo], fields: &mut Vec<Field>) {
+    let free = |name: &str| fields.iter().all(|field| field.target != name && !field.reads(name));
+    let find = |side: &[FieldInfo], meaning: &str| {
+        side.iter()
+            .find(|field| suggest::means(&field.name, meaning) && free(&field.name))
+            .map(|field| field.name.clone())
+    };
+    let parts = (find(source, "first_name"), find(source, "last_name"));
+    let whole = find(target, "full_name")
+        .or_else(|| target.iter().map(|one| &one.name).find(|name| **name == "name" && free(name)).cloned());
+    if let ((Some(first), Some(last)), Some(whole)) = (parts, whole) {
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let sql = format!("concat_ws(' ', {}, {})", quoted(&first), quoted(&last));
+        let mut field = Field::new(whole, Origin::Sql(sql));
+        field.pii = true;
+        fields.push(field);
+    }
 }
 
 /// `trim`, or `date = ["%d/%m/%Y"]`.
@@ -264,49 +375,6 @@ fn rule_of(text: &str) -> Option<RuleConfig> {
     }
     let (name, setting) = text.parse::<toml::Table>().ok()?.into_iter().next()?;
     Some(RuleConfig { name, setting: Some(setting) })
-}
-
-/// The target field that identifies a record: the most id-like one whose source is unique. Where no field is, an id that
-/// the names did not bring together is added. None if there are no fields at all.
-fn key(source: &[FieldInfo], target: &[FieldInfo], schema: &Schema, fields: &mut Vec<Field>) -> Option<String> {
-    let unique: Vec<&FieldInfo> = source.iter().filter(|field| is_unique(&field.samples)).collect();
-    let from = |field: &Field| match &field.origin {
-        Origin::From(name) => name.clone(),
-        _ => String::new(),
-    };
-    let rank = |field: &Field| {
-        let declared = schema.column(&field.target).is_some_and(|column| column.key);
-        (u8::from(declared) * 4).max(suggest::id_likeness(&from(field))).max(suggest::id_likeness(&field.target))
-    };
-    let mut best: Option<(u8, String)> = None;
-    for field in fields.iter().filter(|field| unique.iter().any(|unique| unique.name == from(field))) {
-        if best.as_ref().is_none_or(|(old, _)| rank(field) > *old) {
-            best = Some((rank(field), field.target.clone()));
-        }
-    }
-    if best.as_ref().is_some_and(|(rank, _)| *rank >= 2) {
-        return best.map(|(_, name)| name);
-    }
-    let is_free = |name: &str| {
-        fields.iter().all(|field| field.target != name) && schema.column(name).is_none_or(|column| !column.generated)
-    };
-    let identity = unique
-        .iter()
-        .filter(|unique| suggest::id_likeness(&unique.name) >= 3 && fields.iter().all(|f| from(f) != unique.name))
-        .max_by_key(|unique| suggest::id_likeness(&unique.name));
-    let place = target.iter().filter(|to| suggest::id_likeness(&to.name) >= 3 && is_free(&to.name));
-    let place = place.max_by_key(|to| suggest::id_likeness(&to.name)).map(|to| to.name.clone());
-    if let (Some(identity), Some(place)) = (identity, place) {
-        fields.insert(0, Field::new(&place, Origin::From(identity.name.clone())));
-        return Some(place);
-    }
-    best.map(|(_, name)| name).or_else(|| fields.first().map(|field| field.target.clone()))
-}
-
-/// All filled, all different. A column without rows counts, for want of anything against it.
-fn is_unique(samples: &[String]) -> bool {
-    let mut seen = BTreeSet::new();
-    samples.iter().all(|value| !value.trim().is_empty() && seen.insert(value))
 }
 
 #[cfg(test)]
@@ -333,19 +401,5 @@ mod tests {
         assert_eq!(file_name("../a b", &mut used), "___a_b");
         assert_eq!(file_name("People", &mut used), "People");
         assert_eq!(file_name("people", &mut used), "people_2");
-    }
-
-    #[test]
-    fn an_id_that_names_do_not_bring_together_becomes_the_key() {
-        let field = |name: &str, samples: &[&str]| FieldInfo {
-            samples: samples.iter().map(|value| (*value).to_owned()).collect(),
-            ..FieldInfo::named(name)
-        };
-        let source = [field("CONTACT_ID", &["1", "2"]), field("CITY", &["Bonn", "Bonn"])];
-        let target = [FieldInfo::named("id"), FieldInfo::named("city")];
-        let mut fields = vec![Field::new("city", Origin::From("CITY".into()))];
-        assert_eq!(key(&source, &target, &Schema::default(), &mut fields).as_deref(), Some("id"));
-        assert_eq!(fields[0].target, "id");
-        assert_eq!(key(&[], &[], &Schema::default(), &mut Vec::new()), None);
     }
 }
