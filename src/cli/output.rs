@@ -38,8 +38,9 @@ impl Output {
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<()> {
         writeln!(self.out, "{}", seal(text.as_ref())).map_err(|error| broken(&error))
     }
-    /// One line for people on stderr: what is beside the answer.
+    /// One line for people on stderr, behind what was answered so far: what is beside the answer.
     pub(crate) fn aside(&mut self, text: impl AsRef<str>) {
+        let _ = self.out.flush();
         let _ = writeln!(io::stderr(), "{}", seal(text.as_ref()));
     }
     /// Bytes as they are: file contents, JSON that is streamed by hand.

@@ -93,14 +93,12 @@ fn fit(sides: &Sides<'_>, fields: &[Field], from: &FieldInfo, integers: bool, ta
     });
     let suggested = sides.found.iter().find(|item| item.to == target.name && item.from == from.name);
     let likeness = suggest::id_likeness(&target.name);
-    match (filled_by, suggested) {
-        (Some(false), _) => None,
-        (Some(true), _) => Some(f64::from(likeness) + 2.0 * suggested.map_or(0.0, |item| item.score)),
+    let sure = suggested.map_or(0.0, |item| item.score);
+    match filled_by {
+        Some(true) => Some(f64::from(likeness) + 2.0 * sure),
         // An id may go into an id that the names do not bring together.
-        (None, _) if likeness >= 3 && suggest::id_likeness(&from.name) >= 2 => {
-            Some(f64::from(likeness) + suggested.map_or(0.0, |item| item.score))
-        }
-        (None, _) => None,
+        None if likeness >= 3 && suggest::id_likeness(&from.name) >= 2 => Some(f64::from(likeness) + sure),
+        _ => None,
     }
 }
 
