@@ -258,10 +258,10 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let kind = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
             found.extend(logs(&path));
-        } else if name.ends_with(".log")
-            || name.ends_with(".html")
+        } else if ["log", "html", "jsonl"].contains(&kind.as_str())
             || name.starts_with("control.db")
             || name == "plan.json"
         {
