@@ -1,8 +1,8 @@
 //! Headless commands, one file a family, and the way to the screen.
 mod args;
 mod audit;
-mod cutover;
 mod control;
+mod cutover;
 mod engine;
 mod files;
 mod object;

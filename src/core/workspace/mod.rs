@@ -10,9 +10,9 @@ use crate::project::Project;
 
 mod audit;
 mod checks;
+mod control;
 mod corrections;
 mod cutover;
-mod control;
 mod erase;
 mod inbox;
 mod plans;
@@ -28,10 +28,10 @@ mod values;
 mod verifying;
 
 pub use audit::note_saved;
+pub use control::Resumed;
 pub use corrections::{Conflict, CorrectionsEdit, FieldTrial, NewCorrection, RowEdit, RowTrial, name_corrections};
 pub use cutover::{Cutover, CutoverItem, CutoverState, CutoverStep};
 pub use inbox::{Retry, RetryRequest};
-pub use control::Resumed;
 pub use plans::{PlanCell, PlanRow};
 pub use previews::{Preview, PreviewRows};
 pub use repair::Repair;

@@ -50,8 +50,6 @@ pub struct RejectsScreen {
     pub list: ListState,
     /// The row that is looked at; None: the list.
     pub row: Option<OpenRow>,
-    /// Personal data is shown.
-    pub revealed: bool,
     /// It could not be read.
     pub failed: bool,
     of: Option<OpenInbox>,
@@ -240,7 +238,6 @@ impl ScreenState for RejectsScreen {
                 self.mend_field(shared);
                 shared.then_act = Some(Action::Values);
             }
-            Action::Reveal => self.revealed = !self.revealed,
             Action::Back if self.row.is_some() => self.row = None,
             Action::Cancel if self.row.is_some() && shared.notice.is_none() => self.row = None,
             Action::Back => shared.go(self.of.as_ref().map_or(ScreenId::History, |of| of.back)),

@@ -94,13 +94,13 @@ impl RunScreen {
             Action::ThrottleRun => {
                 let now = run.limit.map_or("off".to_owned(), |limit| limit.to_string());
                 let mut question = Question::text("Rows a second at most", Tag::Type(RATE), now);
-                question.lines.push("A number, or off. It holds for later attempts of the run too.".to_owned());
+                question.lines.push("A number, or off. It holds for later attempts of the run too.".into());
                 shared.open(Overlay::Ask(question));
             }
             _ => {
                 let now = run.workers.map_or(String::new(), |workers| workers.to_string());
                 let mut question = Question::text("Workers", Tag::Type(WORKERS), now);
-                question.lines.push("Threads that prepare batches. The result is the same for any number.".to_owned());
+                question.lines.push("Threads that prepare batches. The result is the same for any number.".into());
                 shared.open(Overlay::Ask(question));
             }
         }

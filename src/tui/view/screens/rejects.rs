@@ -1,14 +1,13 @@
 //! The inbox of rejects, drawn.
 use crm_core::map::CellStep;
-use crm_core::project::Origin;
 use crm_core::rejects::{Entry, Inbox};
-use crm_core::table::export::mask;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::app::App;
 use crate::app::screens::rejects::{Line as Row, OpenRow, RejectsScreen};
+use crate::app::words::covered;
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::{cut, fit, fit_safe, number, value, width, wrap};
 use crate::view::{Look, widgets};
@@ -48,7 +47,7 @@ fn list(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, inbox:
     ];
     let rows = screen.list.visible().filter_map(|at| screen.lines.get(at)).map(|line| match line {
         Row::Group(path) => group_cells(screen, inbox, path, look),
-        Row::Entry(at, depth) => entry_cells(app, screen, &inbox.entries[*at], *depth, look),
+        Row::Entry(at, depth) => entry_cells(app, &inbox.entries[*at], *depth, look),
     });
     let cursor = screen.list.cursor.saturating_sub(screen.list.top);
     table::draw(frame, area, &columns, rows, Selection::Active(cursor), look);
@@ -90,7 +89,7 @@ fn group_cells(screen: &RejectsScreen, inbox: &Inbox, path: &[usize], look: &Loo
     ]
 }
 
-fn entry_cells(app: &App, screen: &RejectsScreen, entry: &Entry, depth: usize, look: &Look) -> Vec<Cell> {
+fn entry_cells(app: &App, entry: &Entry, depth: usize, look: &Look) -> Vec<Cell> {
     let (mark, word) = state(!entry.is_open(), entry.mended);
     let reject = &entry.reject;
     let place = match (reject.line, reject.row) {
@@ -98,8 +97,7 @@ fn entry_cells(app: &App, screen: &RejectsScreen, entry: &Entry, depth: usize, l
         (line, _) => format!("line {line}"),
     };
     let key = match &reject.key {
-        Some(key) if hides_key(app, screen, &entry.mapping) => format!("  key {}", mask(key)),
-        Some(key) => format!("  key {key}"),
+        Some(key) => format!("  key {}", covered(key, app.shared.personal.key(&entry.mapping), look.revealed)),
         None => String::new(),
     };
     let after = match (&entry.released, &entry.retried) {
@@ -132,7 +130,7 @@ fn one(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, inbox: 
     let mut at = 2;
     if row.columns.is_empty() {
         let raw = reject.raw.as_deref().unwrap_or_default();
-        let raw = if screen.revealed { raw.to_owned() } else { mask(raw) };
+        let raw = covered(raw, app.shared.personal.any_source(&entry.mapping), look.revealed);
         for line in wrap(&raw, room, look).into_iter().take(usize::from(area.height).saturating_sub(5)) {
             widgets::put_safe(frame, area, at, &format!(" {line}"), look.theme.plain());
             at += 1;
@@ -142,7 +140,7 @@ fn one(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, inbox: 
         return;
     }
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
-    cells(frame, body, app, screen, entry, row, look);
+    cells(frame, body, app, entry, row, look);
     at += row.list.page.min(row.columns.len()) + 1;
     let column = row.column().unwrap_or_default();
     if let Some(input) = &row.editing {
@@ -162,7 +160,7 @@ fn one(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, inbox: 
         at += 1;
     }
     for field in fields {
-        let hidden = !screen.revealed && pii_field(app, &entry.mapping, &field.target);
+        let hidden = app.shared.personal.target(&entry.mapping, &field.target);
         let lines: &[(&str, &[CellStep])] = if field.after.is_empty() {
             &[("", &field.before)]
         } else {
@@ -185,30 +183,24 @@ fn one(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, inbox: 
     }
 }
 
-fn cells(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, entry: &Entry, row: &OpenRow, look: &Look) {
+fn cells(frame: &mut Frame, area: Rect, app: &App, entry: &Entry, row: &OpenRow, look: &Look) {
     let half = usize::from(area.width).saturating_sub(22) / 2;
     let columns =
         [Column::left("COLUMN", 18), Column::left("AS READ", half), Column::left("CORRECTED", half.saturating_sub(1))];
     let rows = row.list.visible().filter_map(|at| row.columns.get(at)).map(|column| {
-        let hidden = !screen.revealed && hides(app, &entry.mapping, column);
+        let hidden = app.shared.personal.source(&entry.mapping, column);
         let read = entry.reject.source.get(column).and_then(serde_json::Value::as_str);
         let corrected = row.cell(column).filter(|(read, now)| read != now).map(|(_, now)| now);
         vec![
             Cell::from(column.clone()),
-            shown(read, hidden, look.theme.plain(), look),
-            corrected.map_or_else(|| Cell::from(String::new()), |now| shown(now, hidden, look.theme.changed(), look)),
+            Cell::value(read, hidden, look.theme.plain(), look),
+            corrected
+                .map_or_else(|| Cell::from(String::new()), |now| Cell::value(now, hidden, look.theme.changed(), look)),
         ]
     });
     let selection = row.list.cursor.saturating_sub(row.list.top);
     let selection = if row.editing.is_some() { Selection::Inactive(selection) } else { Selection::Active(selection) };
     table::draw(frame, area, &columns, rows, selection, look);
-}
-
-fn shown(cell: Option<&str>, hidden: bool, style: ratatui::style::Style, look: &Look) -> Cell {
-    match cell {
-        Some(text) if hidden => Cell::new(mask(text), style),
-        cell => Cell::value(cell, style, look),
-    }
 }
 
 /// `stage  before  from STG W > trim W > values fails: …`, over as many lines as it needs.
@@ -224,10 +216,7 @@ fn steps_lines(
     let mut lines: Vec<Vec<Span<'static>>> = Vec::new();
     let mut used = room;
     for (at, step) in steps.iter().enumerate() {
-        let cell = match &step.value {
-            Some(text) if hidden => mask(text),
-            cell => value(cell.as_deref(), look),
-        };
+        let cell = value(step.value.as_deref(), hidden, look);
         let most = room.saturating_sub(lead + 12);
         let (text, style) = match &step.failed {
             Some(reason) => (cut(&format!("{} fails: {reason}", step.step), most, look), look.theme.bad()),
@@ -252,28 +241,6 @@ fn steps_lines(
         lines.last_mut().into_iter().for_each(|line| line.push(Span::styled(text.clone(), style)));
     }
     lines.into_iter().map(Line::from).collect()
-}
-
-fn pii_field(app: &App, mapping: &str, field: &str) -> bool {
-    let draft = app.shared.drafts.iter().find(|draft| draft.name == mapping);
-    draft.and_then(|draft| draft.mapping.as_ref()?.field(field)).is_some_and(|field| field.pii)
-}
-
-/// A source column that a personal field reads.
-fn hides(app: &App, mapping: &str, column: &str) -> bool {
-    let draft = app.shared.drafts.iter().find(|draft| draft.name == mapping);
-    let fields = draft.and_then(|draft| draft.mapping.as_ref()).into_iter().flat_map(|mapping| &mapping.fields);
-    fields.filter(|field| field.pii).any(|field| match &field.origin {
-        Origin::From(name) => name == column,
-        Origin::Sql(sql) => sql.contains(column),
-        Origin::Const(_) => false,
-    })
-}
-
-fn hides_key(app: &App, screen: &RejectsScreen, mapping: &str) -> bool {
-    let draft = app.shared.drafts.iter().find(|draft| draft.name == mapping);
-    let key = draft.and_then(|draft| draft.mapping.as_ref()).map(|mapping| mapping.key.clone()).unwrap_or_default();
-    !screen.revealed && key.iter().any(|field| pii_field(app, mapping, field))
 }
 
 #[cfg(test)]
