@@ -20,7 +20,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, lo
         return;
     };
     match &screen.row {
-        Some(row) => one(frame, area, app, screen, inbox, row, look),
+        Some(row) => one(frame, area, app, inbox, row, look),
         None if inbox.entries.is_empty() => {
             widgets::put(frame, area, 1, " None: every row was carried over.", look.theme.good(), look);
         }
@@ -113,7 +113,7 @@ fn entry_cells(app: &App, entry: &Entry, depth: usize, look: &Look) -> Vec<Cell>
     ]
 }
 
-fn one(frame: &mut Frame, area: Rect, app: &App, screen: &RejectsScreen, inbox: &Inbox, row: &OpenRow, look: &Look) {
+fn one(frame: &mut Frame, area: Rect, app: &App, inbox: &Inbox, row: &OpenRow, look: &Look) {
     let Some(entry) = inbox.entries.get(row.at) else { return };
     let reject = &entry.reject;
     let room = usize::from(area.width).saturating_sub(2);
