@@ -163,6 +163,9 @@ pub(crate) enum Command {
         /// Only rows that fail (in FIELD, if given).
         #[arg(long, value_name = "FIELD", num_args = 0..=1, default_missing_value = "")]
         failing: Option<String>,
+        /// Show pii as it is (JSON always does).
+        #[arg(long)]
+        reveal: bool,
     },
     /// Make a plan: what a run would insert, update, delete, reject. Exit code 1 when it has changes.
     Plan {

@@ -59,7 +59,9 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         }
         Command::Init { old, new } => project::init(&common, &old, &new, out),
         Command::Check => project::check(&common, out),
-        Command::Preview { which, failing } => project::preview(&common, &which, failing.as_deref(), out),
+        Command::Preview { which, failing, reveal } => {
+            project::preview(&common, &which, failing.as_deref(), reveal, out)
+        }
         Command::Plan { which, out: file } => project::plan(&common, &which, file.as_deref(), out),
         Command::Migrate { which, plan, confirm, detach } => {
             runs::migrate(&common, &which, plan.as_deref(), confirm.as_deref(), detach, out)

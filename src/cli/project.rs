@@ -3,7 +3,8 @@ use std::path::Path;
 
 use crm_core::map::Fate;
 use crm_core::plan::{MappingPlan, Plan};
-use crm_core::project::{Mapping, Project, Severity};
+use crm_core::project::{Mapping, Personal, Project, Severity};
+use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
 use crm_core::workspace::{PreviewRows, Workspace};
 use crm_core::{Error, Result};
@@ -69,7 +70,13 @@ fn chosen<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a Mapp
 }
 
 /// `preview`.
-pub(crate) fn preview(common: &Common, which: &Which, failing: Option<&str>, out: &mut Output) -> Result<u8> {
+pub(crate) fn preview(
+    common: &Common,
+    which: &Which,
+    failing: Option<&str>,
+    reveal: bool,
+    out: &mut Output,
+) -> Result<u8> {
     let workspace = super::open(common)?;
     let monitor = out.monitor()?;
     let count = which.limit.unwrap_or(20) as usize;
@@ -77,6 +84,7 @@ pub(crate) fn preview(common: &Common, which: &Which, failing: Option<&str>, out
         None => PreviewRows::From(0),
         Some(field) => PreviewRows::Failing { field: (!field.is_empty()).then(|| field.to_owned()), skip: 0 },
     };
+    let personal = Personal::of(&workspace.project().mappings);
     for mapping in chosen(&workspace, &which.mappings)? {
         let preview = workspace.preview(mapping, &rows, count, &monitor)?;
         monitor.done();
@@ -114,7 +122,12 @@ pub(crate) fn preview(common: &Common, which: &Which, failing: Option<&str>, out
                     let column = preview.before.columns.iter().position(|name| name == source)?;
                     preview.before.rows.get(row)?.get(column)?.as_deref()
                 });
-                let show = |cell: Option<&str>| cell.map_or("-".into(), |cell| sanitize(cell).into_owned());
+                let masked = !reveal && personal.target(&mapping.name, name);
+                let show = |cell: Option<&str>| match cell {
+                    Some(cell) if masked => sanitize(&mask(cell)).into_owned(),
+                    Some(cell) => sanitize(cell).into_owned(),
+                    None => "-".into(),
+                };
                 let failed = failures.iter().find(|failure| failure.field == field);
                 if before == value.as_deref() && failed.is_none() {
                     continue;

@@ -1,10 +1,10 @@
 //! `trace`: the way of one record, for people and machines.
+use crm_core::Result;
 use crm_core::map::CellStep;
-use crm_core::project::Mapping;
+use crm_core::project::Personal;
 use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
 use crm_core::workspace::{PlanCell, Trace, TracedField, Workspace};
-use crm_core::{Result, project::Origin};
 use serde_json::{Value, json};
 
 use super::args::Common;
@@ -42,22 +42,16 @@ struct Shown<'t> {
 impl<'t> Shown<'t> {
     fn of(workspace: &Workspace, trace: &'t Trace, reveal: bool) -> Self {
         let mut shown = Self { trace, fields: Vec::new(), columns: Vec::new(), key: false };
-        let mapping: Option<&Mapping> =
-            workspace.project().mappings.iter().find(|mapping| mapping.name == trace.mapping).filter(|_| !reveal);
-        let Some(mapping) = mapping else { return shown };
-        for field in mapping.fields.iter().filter(|field| field.pii) {
-            shown.key |= mapping.key.contains(&field.target);
-            shown.fields.push(field.target.clone());
-            match &field.origin {
-                Origin::From(column) => shown.columns.push(column.clone()),
-                // Any column whose name stands in the expression.
-                Origin::Sql(sql) => {
-                    let columns = trace.source.iter().flatten().map(|(column, _)| column);
-                    shown.columns.extend(columns.filter(|column| sql.contains(column.as_str())).cloned());
-                }
-                Origin::Const(_) => {}
-            }
+        if reveal {
+            return shown;
         }
+        let (mapping, personal) = (&trace.mapping, Personal::of(&workspace.project().mappings));
+        shown.key = personal.key(mapping);
+        let columns = trace.source.iter().flatten().map(|(column, _)| column);
+        shown.columns.extend(columns.filter(|column| personal.source(mapping, column)).cloned());
+        let fields = workspace.project().mappings.iter().filter(|one| one.name == *mapping).flat_map(|one| &one.fields);
+        let fields = fields.map(|field| &field.target).filter(|field| personal.target(mapping, field));
+        shown.fields.extend(fields.cloned());
         shown
     }
 

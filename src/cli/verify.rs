@@ -1,7 +1,7 @@
 //! `verify`: the targets read back, record by record, and the plan that mends what differs.
 use crm_core::migrate::{Failure, FailureCell, RecordState};
 use crm_core::plan::Plan;
-use crm_core::project::Mapping;
+use crm_core::project::{Mapping, Personal};
 use crm_core::score;
 use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
@@ -30,7 +30,8 @@ pub(crate) fn verify(common: &Common, arguments: &VerifyArgs, out: &mut Output) 
         Repair { proofs: workspace.prove(&plan, request, &monitor)?, plan: None, beyond: 0 }
     };
     monitor.done();
-    let shown = Shown { workspace: &workspace, arguments, plan: &plan };
+    let personal = Personal::of(&workspace.project().mappings);
+    let shown = Shown { workspace: &workspace, personal, arguments, plan: &plan };
     if out.is_json() {
         let id = run.as_ref().map(|run| &run.id);
         let mut document = shown.json(&repair);
@@ -51,6 +52,7 @@ pub(crate) fn verify(common: &Common, arguments: &VerifyArgs, out: &mut Output) 
 /// What is shown of a verify, and how.
 struct Shown<'a> {
     workspace: &'a Workspace,
+    personal: Personal,
     arguments: &'a VerifyArgs,
     plan: &'a Plan,
 }
@@ -62,11 +64,11 @@ impl Shown<'_> {
 
     /// A field's values are personal and nobody asked to see them.
     fn masked(&self, mapping: Option<&Mapping>, column: &str) -> bool {
-        !self.arguments.reveal && mapping.and_then(|mapping| mapping.field(column)).is_some_and(|field| field.pii)
+        !self.arguments.reveal && mapping.is_some_and(|mapping| self.personal.target(&mapping.name, column))
     }
 
     fn key(&self, mapping: Option<&Mapping>, failure: &Failure) -> String {
-        let personal = mapping.is_some_and(|mapping| mapping.key.iter().any(|key| self.masked(Some(mapping), key)));
+        let personal = !self.arguments.reveal && mapping.is_some_and(|mapping| self.personal.key(&mapping.name));
         if personal { mask(&failure.key) } else { failure.key.clone() }
     }
 

@@ -3,3 +3,4 @@ mod journey;
 mod rejects;
 mod screenshots;
 mod survival;
+mod two_files;

@@ -138,3 +138,27 @@ fn a_terminal_without_utf8_gets_ascii_alone() {
         assert!(strange.is_empty(), "{strange:?} in {}:\n{text}", frame.display());
     });
 }
+
+#[test]
+fn suspended_the_shell_has_its_terminal_back_and_fg_brings_the_screen() {
+    let dir = demo();
+    let mut terminal = Terminal::shell((80, 24));
+    terminal.wait("the shell", |text, _| text.contains("shell> "));
+    terminal.send(format!("{} -C {}\r", crate::support::program(), dir.path().display()).as_bytes());
+    terminal.see("MAP accounts");
+    for sum in [42, 43] {
+        terminal.send(b"\x1a");
+        terminal.wait("the prompt", |text, _| text.trim_end().ends_with("shell>") && !text.contains("MAP accounts"));
+        assert!(!terminal.screen(vt100::Screen::hide_cursor), "the shell has its cursor");
+        // What is typed is echoed and run: the terminal is in its ordinary mode again.
+        terminal.send(format!("echo $(({} + 2))\r", sum - 2).as_bytes());
+        terminal.wait("the shell's answer", |text, _| text.lines().any(|line| line.trim() == sum.to_string()));
+        terminal.send(b"fg\r");
+        terminal.wait("the screen", |text, _| text.contains("MAP accounts"));
+    }
+    terminal.send(b"1");
+    terminal.wait("the Data screen", |text, _| text.contains("objects of all platforms"));
+    assert_eq!(terminal.strange(), Vec::<String>::new());
+    terminal.send(b"q");
+    terminal.wait("the prompt", |text, _| text.trim_end().ends_with("shell>"));
+}

@@ -230,6 +230,7 @@ fn planted_values_are_on_no_screen_until_they_are_revealed_and_in_no_log() {
         &["plan", "--json"],
         &["runs", "--json"],
         &["verify"],
+        &["preview"],
         &["rejects", "list"],
         &["doctor"],
         &["rejects", "show", "contacts", "999"],

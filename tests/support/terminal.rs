@@ -104,12 +104,23 @@ impl Terminal {
     }
     /// Starts the program.
     pub fn start(start: &Start<'_>) -> Self {
+        let mut command = CommandBuilder::new(super::program());
+        command.args(&start.arguments);
+        Self::spawn(command, start)
+    }
+    /// Starts a shell with job control whose prompt is `shell> `; the program is started by typing.
+    pub fn shell(size: (u16, u16)) -> Self {
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-i", "-m"]);
+        command.env("PS1", "shell> ");
+        command.env_remove("ENV");
+        Self::spawn(command, &Start { arguments: Vec::new(), size, env: &[] })
+    }
+    fn spawn(mut command: CommandBuilder, start: &Start<'_>) -> Self {
         let (cols, rows) = start.size;
         let pty = native_pty_system()
             .openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 })
             .expect("a pty can be opened");
-        let mut command = CommandBuilder::new(super::program());
-        command.args(&start.arguments);
         for name in ["NO_COLOR", "SSH_CONNECTION", "COLORFGBG", "CRM_CONSOLE_ENV", "LC_ALL", "LC_CTYPE"] {
             command.env_remove(name);
         }
@@ -232,6 +243,15 @@ impl Terminal {
         self.writer.take();
         self.master.take();
         self.child.wait().expect("the program can be waited for").exit_code()
+    }
+    /// Waits until all that the program wrote has been read, after it has ended.
+    pub fn wait_for_end(&self) {
+        let mut state = self.lock();
+        while !state.1 {
+            let (next, waited) = self.shared.changed.wait_timeout(state, PATIENCE).expect("the reader does not panic");
+            assert!(!waited.timed_out(), "the terminal does not end");
+            state = next;
+        }
     }
     /// Waits for the program to end by itself.
     pub fn end(&mut self) -> u32 {

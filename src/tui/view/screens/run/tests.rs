@@ -1,5 +1,10 @@
+#![allow(clippy::unwrap_used)]
 use std::sync::Arc;
 
+use crm_core::journal::RunState;
+use crm_core::monitor::Progress;
+
+use crate::app::App;
 use crate::app::msg::{Answer, Lane};
 use crate::app::screens::history::tests::{record, reject};
 use crate::app::screens::run::tests::watching;
@@ -24,4 +29,50 @@ fn no_run_says_what_to_do() {
     press(&mut app, "5");
     assert!(screen(&mut app, 80, 24, &plain()).contains("p makes a plan"));
     assert_eq!([super::duration(59), super::duration(187), super::duration(3_720)], ["59s", "3m07s", "1h02m"]);
+}
+
+/// A run in a state, after so many of its mappings.
+fn in_state(state: RunState, note: Option<&str>, published: bool) -> App {
+    let mut app = watching();
+    let mut run = record("20261123-091500-7f3ac2");
+    run.state = state;
+    run.note = note.map(str::to_owned);
+    run.results[0].published = published;
+    if !published {
+        run.results[0].tally = None;
+        run.consistency = None;
+    }
+    if !state.is_final() {
+        run.ended = None;
+    }
+    let rejects = run.results.len();
+    answer(&mut app, Lane::Runs, Ok(Answer::Runs(vec![run])));
+    for _ in 0..rejects {
+        if app.shared.jobs.contains_key(&Lane::RunRejects) {
+            answer(&mut app, Lane::RunRejects, Ok(Answer::Rejects(Arc::default())));
+        }
+    }
+    app
+}
+
+#[test]
+fn a_run_that_is_being_verified() {
+    let mut app = in_state(RunState::Verifying, None, true);
+    let run = app.shared.run.as_mut().unwrap();
+    run.progress = Progress { step: "verifying nova:contacts".into(), done: 500, total: Some(4_000) };
+    insta::assert_snapshot!(screen(&mut app, 80, 24, &plain()));
+}
+
+#[test]
+fn a_run_that_failed_says_why_and_what_to_do() {
+    let note = "nova.db: the database cannot be written: no space left on device\nmake room, then run the plan again: what is published stays, the rest is as it was";
+    insta::assert_snapshot!(screen(&mut in_state(RunState::Failed, Some(note), false), 80, 24, &plain()));
+}
+
+#[test]
+fn a_run_that_was_cancelled_and_one_whose_engine_died() {
+    let cancelled = "stopped on request before nova:contacts was published";
+    insta::assert_snapshot!(screen(&mut in_state(RunState::Cancelled, Some(cancelled), false), 80, 24, &plain()));
+    let crashed = "the engine ended without a word\nnova:contacts is as it was before";
+    insta::assert_snapshot!(screen(&mut in_state(RunState::Crashed, Some(crashed), false), 80, 24, &plain()));
 }
