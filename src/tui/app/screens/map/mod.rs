@@ -388,11 +388,12 @@ impl ScreenState for MapScreen {
     fn heading(&self, shared: &Shared) -> String {
         match shared.mapping() {
             Some(mapping) => {
-                let rows = self.columns.as_ref().map(|columns| columns.sample.total).unwrap_or_default();
+                // Not known yet is not 0.
+                let rows = self.columns.as_ref().map(|columns| format!(" {}", thousands(columns.sample.total)));
                 let target = self.columns.as_ref().and_then(|columns| columns.target_rows);
                 let target = target.map(|rows| format!(" {}", thousands(rows))).unwrap_or_default();
-                let rows = thousands(rows);
-                format!("MAP {}  {} {rows} -> {}{target}", mapping.name, mapping.from.label, mapping.to)
+                let rows = rows.unwrap_or_default();
+                format!("MAP {}  {}{rows} -> {}{target}", mapping.name, mapping.from.label, mapping.to)
             }
             None if shared.drafts.is_empty() => "MAP  no mapping yet".to_owned(),
             None => format!("MAP {}  cannot be read", shared.mapping_name()),
