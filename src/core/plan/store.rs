@@ -57,33 +57,6 @@ pub(crate) fn publish(made: &Path, plans: &Path, plan: &Plan) -> Result<PathBuf>
     Ok(dir)
 }
 
-/// Plans that are kept beside those that runs refer to.
-pub(crate) const KEPT: usize = 5;
-
-/// Age from which on what a killed process left half made is cleared away.
-const ABANDONED: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
-
-/// Removes old plans: a plan holds every row. Kept are the newest [`KEPT`] and those in `used`. What cannot be removed now
-/// is next time.
-pub(crate) fn prune(plans: &Path, used: &hashbrown::HashSet<String>) {
-    let Ok(entries) = std::fs::read_dir(plans) else { return };
-    let mut known = Vec::new();
-    for entry in entries.flatten() {
-        let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else { continue };
-        let Ok(modified) = metadata.modified() else { continue };
-        if !name.starts_with('.') {
-            known.push((modified, name));
-        } else if modified.elapsed().is_ok_and(|age| age > ABANDONED) {
-            _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-    known.sort();
-    let old = known.len().saturating_sub(KEPT);
-    for (_, name) in known.into_iter().take(old).filter(|(_, name)| !used.contains(name)) {
-        _ = std::fs::remove_dir_all(plans.join(name));
-    }
-}
-
 /// Reads a plan from its folder.
 pub(crate) fn load(dir: &Path) -> Result<Plan> {
     let file = dir.join(PLAN);

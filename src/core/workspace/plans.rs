@@ -1,7 +1,7 @@
 //! Making, storing and looking into plans.
 use std::path::{Path, PathBuf};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::Freshness;
 use super::Workspace;
@@ -164,25 +164,8 @@ impl Workspace {
         let made = made.keep();
         store::publish(&made, &plans, &plan).inspect_err(|_| _ = std::fs::remove_dir_all(&made))?;
         self.note_planned(&plan)?;
-        self.forget_old_plans(&plans);
+        self.prune_plans();
         Ok(plan)
-    }
-
-    /// Removes old plans that no run refers to. If it is not known what the runs refer to, none.
-    fn forget_old_plans(&self, plans: &Path) {
-        let control = StateDir::of(&self.project().root).control();
-        let Ok(runs) = control.and_then(|control| control.runs()) else { return };
-        let mut used: HashSet<String> = runs.into_iter().map(|run| run.plan).collect();
-        // What is about another plan needs it.
-        let about: Vec<String> = used
-            .iter()
-            .filter_map(|id| match store::load(&plans.join(id)).ok()?.purpose {
-                Purpose::Repair { plan } => Some(plan),
-                _ => None,
-            })
-            .collect();
-        used.extend(about);
-        store::prune(plans, &used);
     }
 
     /// A stored plan by id.

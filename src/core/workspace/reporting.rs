@@ -8,6 +8,7 @@ use crate::migrate::recovery::read_plan;
 use crate::migrate::{RunReport, write_whole};
 use crate::plan::store::refuse_erased;
 use crate::plan::{Operation, Plan};
+use crate::project::{Personal, Severity};
 use crate::report::{ReportData, page};
 
 /// Rows of each kind of operation that a report shows.
@@ -87,6 +88,9 @@ impl Workspace {
     /// Some rows of each mapping, without personal values.
     fn samples(&self, state: &StateDir, plan: &Plan) -> Result<Vec<(String, Vec<PlanRow>)>> {
         refuse_erased(&state.plan(&plan.id))?;
+        let project = self.project();
+        let unreadable = project.problems.iter().any(|problem| problem.severity == Severity::Error);
+        let personal = Personal::of(&project.mappings).with_unreadable(unreadable);
         plan.mappings
             .iter()
             .map(|part| {
@@ -95,7 +99,7 @@ impl Workspace {
                     rows.extend(self.plan_rows(plan, &part.mapping, operation, None, 0, SAMPLES)?.0);
                 }
                 for row in &mut rows {
-                    self.mask(&part.mapping, row);
+                    Self::mask(&personal, &part.mapping, row);
                 }
                 Ok((part.mapping.clone(), rows))
             })
@@ -103,20 +107,18 @@ impl Workspace {
     }
 
     /// Masks what is tagged as personal; of a mapping that is gone everything, for its tags are gone too.
-    fn mask(&self, mapping: &str, row: &mut PlanRow) {
-        let known = self.project().mapping(mapping);
-        let personal = |column: &str| known.is_none_or(|mapping| mapping.field(column).is_some_and(|field| field.pii));
+    fn mask(personal: &Personal, mapping: &str, row: &mut PlanRow) {
         let cover = |cell: &mut Option<String>| {
             if let Some(cell) = cell.as_mut().filter(|cell| !cell.is_empty()) {
                 MASK.clone_into(cell);
             }
         };
-        for cell in row.cells.iter_mut().filter(|cell| personal(&cell.column)) {
+        for cell in row.cells.iter_mut().filter(|cell| personal.target(mapping, &cell.column)) {
             cover(&mut cell.old);
             cover(&mut cell.new);
             cover(&mut cell.pending);
         }
-        if known.is_none_or(|mapping| mapping.key.iter().any(|column| personal(column))) {
+        if personal.key(mapping) {
             MASK.clone_into(&mut row.key);
         }
     }

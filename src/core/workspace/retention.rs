@@ -61,7 +61,15 @@ impl Workspace {
         Ok(Retained { removed, kept, done: !dry })
     }
 
-    /// [`Workspace::prune`] for whoever has something better to do than to fail: after a run, after a plan.
+    /// Removes old plans alone: after a new one was made. If it is not known what the runs refer to, none.
+    pub(super) fn prune_plans(&self) {
+        let state = StateDir::of(&self.project().root);
+        let Ok(runs) = state.control().and_then(|control| control.runs()) else { return };
+        let mut sweep = Sweep { dry: false, removed: BTreeMap::new(), gone: HashSet::new() };
+        self.plans_over(&state, &runs, &mut sweep);
+    }
+
+    /// [`Workspace::prune`] for whoever has something better to do than to fail: after a run.
     pub(super) fn prune_quietly(&self) {
         _ = self.prune(false);
     }
@@ -109,10 +117,12 @@ impl Workspace {
             })
             .map(|(_, run)| run.plan.clone())
             .collect();
-        // A repair is about another plan, and verified against it.
+        // A repair is about another plan, a retry about that of another run, and both are verified against it.
+        let plan_of = |run: &str| runs.iter().find(|known| known.id == run).map(|known| known.plan.clone());
         let about = used.iter().filter_map(|id| match store::load(&plans.join(id)).ok()?.purpose {
             Purpose::Repair { plan } => Some(plan),
-            _ => None,
+            Purpose::Retry { run } | Purpose::Revert { run } => plan_of(&run),
+            Purpose::Migrate => None,
         });
         let about: Vec<String> = about.collect();
         used.extend(about);

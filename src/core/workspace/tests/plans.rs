@@ -1,7 +1,8 @@
 use super::bench::{Bench, table};
 use crate::journal::Reject;
 use crate::monitor::{CancelFlag, Silent};
-use crate::plan::{Counts, Operation, Plan, Selection, store};
+use crate::plan::{Counts, Operation, Plan, Selection};
+use crate::project::StateConfig;
 use crate::workspace::plans::PlanRequest;
 use crate::workspace::{PlanRow, Workspace};
 
@@ -336,7 +337,8 @@ fn old_plans_go_but_those_that_runs_refer_to() {
     };
     age(&first.id, 2_000);
     let mut made = Vec::new();
-    for number in 0..store::KEPT + 3 {
+    let kept = StateConfig::default().plans;
+    for number in 0..kept + 3 {
         table(bench.old.clone(), "people", &format!("ID,NAME\n1,a\n2,name {number}"));
         made.push(bench.plan().id);
         age(&made[number], 1_000 - number as u64);
@@ -344,6 +346,6 @@ fn old_plans_go_but_those_that_runs_refer_to() {
     let there = |id: &String| plans.join(id).is_dir();
     assert!(there(&first.id), "a run refers to it");
     assert!(workspace.verify(&first, &Silent).is_ok());
-    assert!(made.iter().rev().take(store::KEPT).all(there));
-    assert_eq!(std::fs::read_dir(&plans).unwrap().count(), store::KEPT + 1, "{made:?}");
+    assert!(made.iter().rev().take(kept).all(there));
+    assert_eq!(std::fs::read_dir(&plans).unwrap().count(), kept + 1, "{made:?}");
 }
