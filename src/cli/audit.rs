@@ -69,6 +69,11 @@ pub(crate) fn erase(common: &Common, who: &[String], confirm: Option<&str>, out:
     } else {
         print_erasure(&erasure, out)?;
     }
+    if erasure.done && !erasure.left.is_empty() {
+        let left: Vec<String> = erasure.left.iter().map(|path| path.display().to_string()).collect();
+        return Err(Error::data(format!("erased, but something of them was found in {}", left.join(", ")))
+            .advise("look into these files and remove what is theirs; then erase again to check"));
+    }
     if erasure.done {
         return Ok(0);
     }

@@ -217,3 +217,17 @@ fn nobody_is_erased_under_an_engine_at_work() {
     run(root, &["erase", "people", "ZZKEY-77431", "--confirm", "ZZKEY-77431"]).expect(0);
     assert_eq!(holders(root, "Xanthippe-Quilleran"), Vec::<String>::new());
 }
+
+#[test]
+fn what_was_not_found_by_its_place_is_found_by_what_it_says() {
+    let dir = project("b");
+    let root = dir.path();
+    plan_and_run(root);
+    // A file that nobody thought of.
+    let copy = root.join(".crm-console/logs/copy.txt");
+    std::fs::write(&copy, "for later: XQ.erased@planted.example, nothing else").unwrap();
+    let erased = run(root, &["erase", "people", "ZZKEY-77431", "--confirm", "ZZKEY-77431"]).expect(3);
+    assert!(erased.err.contains("copy.txt") && !erased.err.contains("XQ.erased"), "{}", erased.err);
+    std::fs::remove_file(&copy).unwrap();
+    run(root, &["erase", "people", "ZZKEY-77431", "--confirm", "ZZKEY-77431"]).expect(0);
+}

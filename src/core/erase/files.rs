@@ -11,7 +11,7 @@ use super::search::{crosswalks, plans, snapshots};
 use super::tables::{rewrite, within};
 use super::{Erasure, Removed};
 use crate::error::{Error, Result};
-use crate::journal::{Crosswalk, Reject, StateDir, rejects_file};
+use crate::journal::{Crosswalk, Reject, StateDir, rejects_file, state_file_name};
 use crate::migrate::recovery::read_plan;
 use crate::migrate::write_whole;
 use crate::plan::ops::{EXPECTED, IDENTITY, KEY, LOCATOR, PENDING, REASON, SOURCE, TARGET, ops_path};
@@ -71,6 +71,7 @@ impl<'s> Sweep<'s> {
             }
         }
         self.unfinished()?;
+        self.ledgers()?;
         self.crosswalks()?;
         let kinds = self.found.into_iter().filter(|(_, (files, _))| *files > 0);
         Ok(Erasure {
@@ -78,6 +79,7 @@ impl<'s> Sweep<'s> {
             removed: kinds.map(|(what, (files, rows))| Removed { what: what.to_owned(), files, rows }).collect(),
             plans: self.touched.into_iter().collect(),
             whole: self.person.lost.iter().cloned().collect(),
+            left: Vec::new(),
             done: self.write,
         })
     }
@@ -172,7 +174,9 @@ impl<'s> Sweep<'s> {
             let before: u64 = self.found.values().map(|(_, rows)| rows).sum();
             for part in &plan.mappings {
                 self.rejects(&rejects_file(&dir, &part.mapping), part)?;
-                self.pre_images(&dir, part)?;
+                for path in images(&dir, &part.mapping) {
+                    self.images(&path, part)?;
+                }
                 self.lists(&dir, part)?;
             }
             let lost = self.found.values().map(|(_, rows)| rows).sum::<u64>() > before;
@@ -237,21 +241,23 @@ impl<'s> Sweep<'s> {
         Ok(())
     }
 
-    /// Rows that a run changed or deleted, as they were.
-    fn pre_images(&mut self, run: &Path, part: &MappingPlan) -> Result<()> {
-        let path = run.join("preimages").join(format!("{}.parquet", part.mapping));
-        if !path.exists() {
-            return Ok(());
-        }
+    /// Rows as they were before a run, and as it left them.
+    fn images(&mut self, path: &Path, part: &MappingPlan) -> Result<()> {
         let rows = self.person.rows_of(&self.root.join(&part.target_snapshot)).cloned().unwrap_or_default();
         let (to, identity) = (part.to.to_string(), part.identity.clone());
         let person = self.person;
-        let lost = rewrite(&path, self.write, |frame, _| {
+        let lost = rewrite(path, self.write, |frame, _| {
+            let text = |name: &str| frame.column(name).ok().and_then(|column| column.str().ok().cloned());
+            let (keys, names) = (text(KEY), text(IDENTITY));
             let ordinals = frame.column(ORDINAL).ok().and_then(|column| column.u64().ok().cloned());
             let ids = identity.as_ref().and_then(|name| frame.column(name).ok()?.str().ok().cloned());
             let theirs = |row: usize| {
                 ordinals.as_ref().and_then(|ordinals| ordinals.get(row)).is_some_and(|at| rows.contains(&at))
-                    || ids.as_ref().and_then(|ids| ids.get(row)).is_some_and(|id| person.is_id(&to, id))
+                    || keys.as_ref().and_then(|keys| keys.get(row)).is_some_and(|key| person.is_key(&part.mapping, key))
+                    || [&ids, &names]
+                        .into_iter()
+                        .filter_map(|ids| ids.as_ref()?.get(row))
+                        .any(|id| person.is_id(&to, id))
             };
             let keep: Vec<bool> = (0..frame.height()).map(|row| !theirs(row)).collect();
             let lost = keep.iter().filter(|keep| !**keep).count() as u64;
@@ -261,7 +267,7 @@ impl<'s> Sweep<'s> {
             }
             Ok(lost)
         })?;
-        self.count("pre-images", lost);
+        self.count("images before and after runs", lost);
         Ok(())
     }
 
@@ -400,6 +406,23 @@ impl<'s> Sweep<'s> {
         Ok(())
     }
 
+    /// What a mapping agreed on with its target: hashes only, but a row that went would look like one that the source lost.
+    /// Without a ledger the next plan looks at all rows and makes a new one.
+    fn ledgers(&mut self) -> Result<()> {
+        let Ok(entries) = std::fs::read_dir(self.state.path().join("ledger")) else { return Ok(()) };
+        let names: Vec<String> =
+            self.person.keys.keys().chain(self.person.links.keys()).map(|mapping| state_file_name(mapping)).collect();
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if names.iter().any(|name| file.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'))) {
+                self.remove("ledgers", &path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn crosswalks(&mut self) -> Result<()> {
         for path in crosswalks(self.state) {
             let mut crosswalk = Crosswalk::open(&path)?;
@@ -413,6 +436,20 @@ impl<'s> Sweep<'s> {
         }
         Ok(())
     }
+}
+
+/// Table files of a mapping in the folders of a run.
+fn images(run: &Path, mapping: &str) -> Vec<PathBuf> {
+    let Ok(folders) = std::fs::read_dir(run) else { return Vec::new() };
+    let files = folders.flatten().filter_map(|entry| std::fs::read_dir(entry.path()).ok()).flatten().flatten();
+    let of_mapping = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.strip_prefix(mapping).is_some_and(|rest| rest.starts_with('.'))
+            && path.extension().is_some_and(|extension| extension == "parquet")
+    };
+    let mut paths: Vec<PathBuf> = files.map(|entry| entry.path()).filter(of_mapping).collect();
+    paths.sort();
+    paths
 }
 
 /// Operations keep their kind and their places, nothing else.

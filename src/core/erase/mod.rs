@@ -6,6 +6,7 @@
 //! written anew beside the old one and renamed over it.
 //!
 //! Nothing on a platform is touched: neither the row in the old CRM nor the one in the new.
+pub(crate) mod check;
 mod files;
 mod lists;
 mod person;
@@ -42,6 +43,8 @@ pub struct Erasure {
     pub plans: Vec<String>,
     /// Snapshots that cannot be searched by the mappings as they are now: they go as a whole.
     pub whole: Vec<PathBuf>,
+    /// Files in which something of them was found afterwards that nobody else has.
+    pub left: Vec<PathBuf>,
     /// It was done.
     pub done: bool,
 }

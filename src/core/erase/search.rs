@@ -185,6 +185,16 @@ impl Search<'_> {
         found
     }
 
+    /// Rows of a target object as they were before a run, from which it is taken back.
+    fn snapshots_before_runs(&self, person: &Person, to: &str) -> Vec<Snapshot> {
+        let known = self.snapshots.iter().filter(|dir| !person.lost.contains(*dir));
+        let opened = known.filter_map(|dir| Snapshot::open(dir).ok());
+        let of_it = |snapshot: &Snapshot| {
+            snapshot.meta().label.strip_prefix(to).is_some_and(|rest| rest.starts_with(" before run "))
+        };
+        opened.filter(of_it).collect()
+    }
+
     fn crosswalks(&self, person: &mut Person, mapping: &Mapping) -> Result<()> {
         let keys: Vec<String> = person.keys[&mapping.name].iter().cloned().collect();
         for path in crosswalks(self.state) {
@@ -282,7 +292,9 @@ impl Search<'_> {
     fn target_rows(&self, person: &mut Person, mapping: &Mapping) -> Result<()> {
         let to = mapping.to.to_string();
         let identity = (self.identity)(mapping);
-        for snapshot in self.snapshots_of(person, &to) {
+        let mut snapshots = self.snapshots_of(person, &to);
+        snapshots.extend(self.snapshots_before_runs(person, &to));
+        for snapshot in snapshots {
             let schema = &snapshot.meta().schema;
             let has_key = mapping.key.iter().all(|name| schema.column(name).is_some());
             let identity = identity.as_ref().filter(|name| schema.column(name).is_some());

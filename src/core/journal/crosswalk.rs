@@ -101,10 +101,18 @@ impl Crosswalk {
         };
         let mut found = 0;
         self.connection.pragma_update(None, "secure_delete", "ON")?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'changes')";
+        let changes: bool = self.connection.query_row(sql, [], |row| row.get(0))?;
         let transaction = self.connection.transaction()?;
         for (column, text) in pairs() {
             let sql = format!("DELETE FROM crosswalk WHERE object = ?1 AND {column} = ?2");
             found += transaction.execute(&sql, [object, text])? as u64;
+        }
+        if changes {
+            for key in old_keys {
+                let sql = "DELETE FROM changes WHERE object = ?1 AND old_key = ?2";
+                found += transaction.execute(sql, [object, key])? as u64;
+            }
         }
         if write {
             transaction.commit()?;

@@ -3,6 +3,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::Workspace;
 use super::snapshots::alone;
+use crate::erase::check::{holders, only_theirs};
 use crate::erase::{Erasure, Person, Removed, Sweep, search};
 use crate::error::{Error, Result};
 use crate::journal::erased::ErasedList;
@@ -104,22 +105,24 @@ impl Workspace {
         folders.retain(|dir| dir.parent().is_some_and(std::path::Path::is_dir));
         let folders: BTreeSet<_> = folders.into_iter().filter_map(|dir| dir.parent()).collect();
         let _alone = folders.into_iter().map(|folder| alone(folder, monitor)).collect::<Result<Vec<_>>>()?;
+        let theirs = only_theirs(&person, monitor)?;
         // From now on nothing of them is read again; what is there goes next.
         ErasedList::add(&state, &person.signs)?;
         // Before the snapshots lose the rows by which some corrections are known.
         let corrections = self.sweep_corrections(&person, true)?;
         let mut erasure = Sweep::new(&self.project().root, &state, &person, true).run()?;
         erasure.removed.extend(corrections);
+        erasure.left = holders(&state, &theirs, monitor)?;
         let counts: Vec<String> = erasure.removed.iter().map(|part| format!("{} {}", part.what, part.rows)).collect();
         let name = match chosen.first() {
             Some(mapping) => ErasedList::pseudonym(&state, &mapping.to.to_string(), key)?,
             None => String::new(),
         };
-        self.note(
-            &Entry::new("erased")
-                .mapping(&erasure.mappings.join(", "))
-                .detail(format!("a person known as {name}: {}", counts.join(", "))),
-        )?;
+        self.note(&Entry::new("erased").mapping(&erasure.mappings.join(", ")).detail(format!(
+            "a person known as {name}: {}; {} files left",
+            counts.join(", "),
+            erasure.left.len()
+        )))?;
         Ok(erasure)
     }
 
