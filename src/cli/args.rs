@@ -213,6 +213,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: CutoverAction,
     },
+    /// Plan to take a run back: rows that it wrote become what they were, unless somebody changed them since. Nothing is
+    /// written before that plan is confirmed with `migrate --plan`.
+    Revert {
+        /// Run id.
+        run: String,
+        /// Only these mappings of it; all if left out.
+        mappings: Vec<String>,
+    },
     /// Ask a run to stop before it publishes.
     Cancel {
         /// Run id.

@@ -9,6 +9,7 @@ mod object;
 mod output;
 mod project;
 mod rejects;
+mod revert;
 mod runs;
 mod screen;
 mod suggest;
@@ -71,6 +72,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Rejects { action } => rejects::run(&common, &action, out),
         Command::Cutover { action } => cutover::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
+        Command::Revert { run, mappings } => revert::revert(&common, &run, &mappings, out),
         Command::Cancel { run } => control::cancel(&common, &run, out),
         Command::Stop { run } => control::stop(&common, &run, out),
         Command::Pause { run } => control::pause(&common, &run, out),

@@ -230,6 +230,18 @@ fn describe(progress: &Progress, rate: f64, eta: Option<u64>) -> String {
     text
 }
 
+/// A size for people: `812 B`, `1.4 MB`.
+pub(crate) fn bytes(count: u64) -> String {
+    let mut size = count as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if size < 999.5 {
+            return if unit == "B" { format!("{count} B") } else { format!("{size:.1} {unit}") };
+        }
+        size /= 1_000.0;
+    }
+    format!("{size:.1} TB")
+}
+
 /// A count with thousands separated: 1,234,567.
 pub(crate) fn group(count: u64) -> String {
     let digits = count.to_string();

@@ -189,6 +189,9 @@ pub(crate) fn print_plan(plan: &Plan, out: &mut Output) -> Result<()> {
         plan.confirm,
         plan.env.as_ref().map(|env| format!("  env {}", env.to_uppercase())).unwrap_or_default()
     ))?;
+    if let Some(about) = plan.purpose.about() {
+        out.line(format!("  made to {} {about}", plan.purpose.word()))?;
+    }
     let rows: Vec<Vec<String>> = plan
         .mappings
         .iter()

@@ -9,7 +9,7 @@ use crm_core::{Error, Kind, Result};
 use serde_json::json;
 
 use super::args::{Common, Which};
-use super::output::{Output, group};
+use super::output::{Output, bytes, group};
 use super::project::print_plan;
 
 /// A plan by file or id. A file is only the key: what is run are the stored operations with that id.
@@ -197,7 +197,11 @@ pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
     let workspace = super::open(common)?;
     let runs = workspace.runs()?;
     if out.is_json() {
-        runs.iter().try_for_each(|run| out.json(run))?;
+        for run in &runs {
+            let mut record = json!(run);
+            record["kept_bytes"] = json!(workspace.kept_bytes(&run.id));
+            out.json(&record)?;
+        }
         return Ok(0);
     }
     let rows: Vec<Vec<String>> = runs
@@ -213,14 +217,15 @@ pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
                 sum(|result| result.counts.updated),
                 sum(|result| result.counts.rejected),
                 score::percent(run.consistency),
+                bytes(workspace.kept_bytes(&run.id)),
                 run.owner.clone(),
             ]
         })
         .collect();
     out.table(
-        &["RUN", "STATE", "PLAN", "ENV", "INSERTED", "UPDATED", "REJECTED", "CONSISTENCY", "OWNER"],
+        &["RUN", "STATE", "PLAN", "ENV", "INSERTED", "UPDATED", "REJECTED", "CONSISTENCY", "KEPT", "OWNER"],
         &rows,
-        &[4, 5, 6, 7],
+        &[4, 5, 6, 7, 8],
     )?;
     Ok(0)
 }

@@ -12,6 +12,8 @@ mod intent;
 pub mod ndjson;
 pub mod parquet;
 mod publish;
+#[cfg(all(test, feature = "sqlite"))]
+mod reverts;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -19,6 +19,8 @@ use crate::intent::{self, State, sync_folder};
 
 /// Bytes between two writes to the disk.
 const BUFFER: usize = 256 * 1024;
+/// Bytes held back until the end: the longest newline, CRLF in two-byte characters.
+const HELD: usize = 4;
 /// Longest part of the target's name that goes into the temp file's name, bytes: names end at 255.
 const NAME: usize = 120;
 
@@ -63,6 +65,8 @@ pub(crate) struct Staged {
     out: Option<BufWriter<Hashing>>,
     /// Hash of the sealed content.
     hash: String,
+    /// The last bytes, not yet written: a newline that may have to go again.
+    held: Vec<u8>,
     /// The last two bytes written.
     tail: [u8; 2],
     bytes: u64,
@@ -175,6 +179,7 @@ impl Staged {
             temp,
             out: None,
             hash: String::new(),
+            held: Vec::new(),
             tail: [0; 2],
             bytes: 0,
             run,
@@ -201,6 +206,12 @@ impl Staged {
         (self.tail, self.bytes)
     }
 
+    /// Takes back the last bytes written: a newline at most.
+    pub(crate) fn take_back(&mut self, bytes: usize) {
+        self.held.truncate(self.held.len().saturating_sub(bytes));
+        self.bytes = self.bytes.saturating_sub(bytes as u64);
+    }
+
     /// The error for a failed write to this file.
     pub(crate) fn failed(&self, error: &std::io::Error) -> Error {
         Error::io("write the new content of", &self.target, error)
@@ -208,8 +219,9 @@ impl Staged {
 
     /// Ends writing: everything is on the disk. The staged file can be read at the path that is returned.
     pub(crate) fn seal(&mut self) -> Result<&Path> {
-        if let Some(out) = self.out.take() {
+        if let Some(mut out) = self.out.take() {
             let failed = |error: &std::io::Error| Error::io("write the new content of", &self.target, error);
+            out.write_all(&self.held).map_err(|error| failed(&error))?;
             let hashing = out.into_inner().map_err(|error| failed(error.error()))?;
             hashing.file.sync_all().map_err(|error| failed(&error))?;
             self.hash = hashing.hasher.finalize().to_hex().to_string();
@@ -273,14 +285,20 @@ impl Write for Staged {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match &mut self.out {
             Some(out) => {
-                let written = out.write(bytes)?;
-                match bytes[..written] {
+                // Whatever is longer than what is held back pushes that out; the last bytes of it are held instead.
+                let from_held = (self.held.len() + bytes.len()).saturating_sub(HELD).min(self.held.len());
+                out.write_all(&self.held[..from_held])?;
+                self.held.drain(..from_held);
+                let through = bytes.len().saturating_sub(HELD);
+                out.write_all(&bytes[..through])?;
+                self.held.extend_from_slice(&bytes[through..]);
+                match *bytes {
                     [] => {}
                     [last] => self.tail = [self.tail[1], last],
                     [.., first, last] => self.tail = [first, last],
                 }
-                self.bytes += written as u64;
-                Ok(written)
+                self.bytes += bytes.len() as u64;
+                Ok(bytes.len())
             }
             None => Err(std::io::Error::other("the staged file is sealed")),
         }

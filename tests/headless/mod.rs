@@ -8,6 +8,7 @@ mod guards;
 mod journey;
 mod rejects;
 mod report;
+mod revert;
 mod sqlite_target;
 mod suggest;
 mod textbook;

@@ -13,6 +13,7 @@ use crm_core::project::PlatformConfig;
 pub mod dialect;
 pub mod encoding;
 mod header;
+mod original;
 #[cfg(test)]
 mod properties;
 mod reader;

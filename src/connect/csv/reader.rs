@@ -293,6 +293,12 @@ impl CsvReader {
         }
     }
 
+    /// Back before the row that the last step met, whose first line was `line`.
+    pub(super) fn step_back(&mut self, line: u64) {
+        self.at = self.record.0;
+        self.line = line;
+    }
+
     /// The row that the last step met; to be asked only after [`Step::Row`].
     pub(super) fn record(&self) -> Record<'_> {
         let (start, end, next) = self.record;

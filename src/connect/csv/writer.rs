@@ -14,11 +14,13 @@ use polars::prelude::{DataFrame, StringChunked};
 use crm_core::error::{Error, Result};
 use crm_core::monitor::Monitor;
 use crm_core::platform::{
-    ChangeBatch, ChangeKind, ObjectVersion, Published, ReadOptions, RecordReader, RowResult, TargetWriter, WriteContext,
+    ChangeBatch, ChangeKind, ObjectVersion, Published, ReadOptions, RecordReader, RowResult, TargetWriter,
+    WriteContext, WrittenRow,
 };
 use crm_core::table::hash::cells_hash;
 
 use super::dialect::{Dialect, Newline, Overrides, detect};
+use super::original::{Ending, Original};
 use super::reader::{CsvReader, Record, Step};
 use super::splitter::RECORD_CAP;
 use super::text::{RawLines, Reason, encode, finish_record, push_cell, push_record};
@@ -46,7 +48,20 @@ pub(super) struct CsvWriter {
     /// Rows of the old file.
     before: u64,
     inserted: u64,
+    restored: u64,
     deleted: u64,
+    /// Bytes of the rows changed by the last batch.
+    originals: Vec<Option<Vec<u8>>>,
+    /// Bytes that the rows of the next batch shall have.
+    wanted: Vec<Option<Vec<u8>>>,
+    /// What was written last has no newline, and may need one.
+    open_end: bool,
+    /// A newline was added so that a row could follow.
+    closed_end: bool,
+    /// What is to be taken back at the end.
+    ending: Option<Ending>,
+    /// The staged file, read back, and the place of the reader's next row.
+    back: Option<(CsvReader, u64)>,
 }
 
 /// The target as it is, on its way into the staged file.
@@ -58,6 +73,10 @@ struct Old {
     pending: u64,
     /// Ordinal of the next row.
     ordinal: u64,
+    /// Pieces that are no rows since the last row.
+    others: u64,
+    /// Of those, how many stood before the row that was sought last.
+    others_before: u64,
 }
 
 impl Old {
@@ -65,12 +84,15 @@ impl Old {
         let reader = CsvReader::open(path, dialect, skip, &ReadOptions::default())?;
         let file = File::open(path).map_err(|error| Error::io("open", path, &error))?;
         let pending = reader.line() - 1;
-        Ok(Self { path: path.to_owned(), reader, raw: RawLines::new(file, dialect), pending, ordinal: 0 })
-    }
-
-    fn copy_pending(&mut self, staged: &mut Staged) -> Result<()> {
-        let lines = std::mem::take(&mut self.pending);
-        self.raw.pass(lines, Some(&mut *staged)).map_err(|error| staged.failed(&error))
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            raw: RawLines::new(file, dialect),
+            pending,
+            ordinal: 0,
+            others: 0,
+            others_before: 0,
+        })
     }
 
     /// Goes to the row of that ordinal; the lines it spans, which are not pending. None: the file has no such row.
@@ -84,10 +106,14 @@ impl Old {
             let line = self.reader.line();
             match self.reader.step()? {
                 Step::End => return Ok(None),
-                Step::Other => self.pending += self.reader.line() - line,
+                Step::Other => {
+                    self.pending += self.reader.line() - line;
+                    self.others += 1;
+                }
                 Step::Row => {
                     let lines = self.reader.line() - line;
                     self.ordinal += 1;
+                    self.others_before = std::mem::take(&mut self.others);
                     if self.ordinal - 1 == ordinal {
                         return Ok(Some(lines));
                     }
@@ -95,6 +121,30 @@ impl Old {
                 }
             }
         }
+    }
+
+    /// Goes to the place before the row of that ordinal, behind `others` pieces that are no rows, if there are so many.
+    fn seek_place(&mut self, ordinal: u64, others: u64, monitor: &dyn Monitor) -> Result<()> {
+        if let Some(before) = ordinal.checked_sub(1).filter(|before| *before >= self.ordinal)
+            && let Some(lines) = self.seek(before, monitor)?
+        {
+            self.pending += lines;
+        }
+        while self.others < others {
+            let line = self.reader.line();
+            match self.reader.step()? {
+                Step::Other => {
+                    self.pending += self.reader.line() - line;
+                    self.others += 1;
+                }
+                Step::Row => {
+                    self.reader.step_back(line);
+                    break;
+                }
+                Step::End => break,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -124,8 +174,8 @@ fn next_row(reader: &mut CsvReader) -> Result<bool> {
 enum Edit {
     Keep,
     Drop,
-    /// The whole record with its newline, encoded.
-    Replace(Vec<u8>),
+    /// The whole record, encoded, with its newline where it has one.
+    Replace(Vec<u8>, bool),
 }
 
 impl CsvWriter {
@@ -148,7 +198,14 @@ impl CsvWriter {
             width: 0,
             before: 0,
             inserted: 0,
+            restored: 0,
             deleted: 0,
+            originals: Vec::new(),
+            wanted: Vec::new(),
+            open_end: false,
+            closed_end: false,
+            ending: None,
+            back: None,
         };
         if context.planned.exists {
             let old = Old::open(writer.staged.target(), dialect, overrides.skip)?;
@@ -189,6 +246,73 @@ impl CsvWriter {
         self.staged.write_all(&bytes).map_err(|error| self.staged.failed(&error))
     }
 
+    /// Copies the lines that wait.
+    fn copy_pending(&mut self) -> Result<()> {
+        if self.old.as_ref().is_some_and(|old| old.pending > 0) {
+            self.close_end()?;
+        }
+        let Some(old) = &mut self.old else { return Ok(()) };
+        let lines = std::mem::take(&mut old.pending);
+        old.raw.pass(lines, Some(&mut self.staged)).map_err(|error| self.staged.failed(&error))
+    }
+
+    /// Before something follows a record that was put back without a newline.
+    fn close_end(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.open_end) { self.end_line().map(drop) } else { Ok(()) }
+    }
+
+    /// Writes a whole record; without its newline it may stand at the end only.
+    fn write_record(&mut self, record: &[u8], newline: bool) -> Result<()> {
+        self.close_end()?;
+        self.staged.write_all(record).map_err(|error| self.staged.failed(&error))?;
+        self.open_end = !newline;
+        Ok(())
+    }
+
+    /// Puts a row back before the row of that ordinal.
+    fn restore(
+        &mut self,
+        ordinal: u64,
+        wanted: Option<&[u8]>,
+        values: &[StringChunked],
+        at: usize,
+        monitor: &dyn Monitor,
+    ) -> Result<RowResult> {
+        let mut cells: Vec<Option<&str>> = vec![None; self.width];
+        for (index, values) in self.mapped.iter().zip(values) {
+            cells[*index] = values.get(at).filter(|cell| !cell.is_empty());
+        }
+        let original = wanted.and_then(|wanted| Original::read(wanted, &self.dialect, &cells));
+        let (bytes, newline, others) = match original {
+            Some(Original { bytes, newline, others }) => (bytes.to_vec(), newline, others),
+            None => {
+                let mut text = String::new();
+                let columns: Vec<Option<&StringChunked>> = (0..self.width)
+                    .map(|index| Some(&values[self.mapped.iter().position(|mapped| *mapped == index)?]))
+                    .collect();
+                if let Err((index, reason)) = self.push_row(&columns, at, &mut text) {
+                    let name = self.mapped.iter().position(|mapped| *mapped == index).map(|place| &self.names[place]);
+                    return Ok(RowResult::Refused(name.map_or(reason.to_owned(), |name| format!("{name}: {reason}"))));
+                }
+                (encode(&text, self.dialect.charset.encoding).unwrap_or_default().into_owned(), true, 0)
+            }
+        };
+        if let Some(old) = &mut self.old {
+            old.seek_place(ordinal, others, monitor)?;
+        }
+        self.copy_pending()?;
+        // What stands before may be the last line of a file that has no newline there.
+        if self.end_line()? {
+            self.closed_end = true;
+        }
+        self.write_record(&bytes, newline)?;
+        if let Some(old) = &mut self.old {
+            old.others = 0;
+        }
+        self.restored += 1;
+        Ok(RowResult::Written(None))
+    }
+
     /// What becomes of the row just sought.
     fn edit(&self, kind: ChangeKind, expected: u128, values: &[StringChunked], at: usize) -> (Edit, RowResult) {
         let Some(old) = &self.old else { return (Edit::Keep, RowResult::Moved) };
@@ -198,6 +322,15 @@ impl CsvWriter {
         }
         if kind == ChangeKind::Delete {
             return (Edit::Drop, RowResult::Written(None));
+        }
+        if let Some(Some(wanted)) = self.wanted.get(at) {
+            let mut cells: Vec<Option<&str>> = cells.iter().map(Option::as_deref).collect();
+            for (index, values) in self.mapped.iter().zip(values) {
+                cells[*index] = values.get(at).filter(|cell| !cell.is_empty());
+            }
+            if let Some(original) = Original::read(wanted, &self.dialect, &cells) {
+                return (Edit::Replace(original.bytes.to_vec(), original.newline), RowResult::Written(None));
+            }
         }
         let mut new: Vec<Option<&str>> = vec![None; self.width];
         for (index, values) in self.mapped.iter().zip(values) {
@@ -210,7 +343,10 @@ impl CsvWriter {
             return (Edit::Keep, RowResult::Written(None));
         }
         match self.rewrite(&old.reader.record(), &new) {
-            Ok(record) => (Edit::Replace(record), RowResult::Written(None)),
+            Ok(record) => {
+                let newline = !old.reader.record().newline.is_empty();
+                (Edit::Replace(record, newline), RowResult::Written(None))
+            }
             Err((index, reason)) => {
                 let name = &old.reader.schema().columns[index].name;
                 (Edit::Keep, RowResult::Refused(format!("{name}: {reason}")))
@@ -254,18 +390,44 @@ impl CsvWriter {
 
     /// Copies what is left of the old file.
     fn finish_old(&mut self, monitor: &dyn Monitor) -> Result<()> {
-        let Some(mut old) = self.old.take() else { return Ok(()) };
+        let Some(old) = &mut self.old else { return Ok(()) };
         while old.seek(u64::MAX, monitor)?.is_some() {}
-        old.copy_pending(&mut self.staged)?;
         self.before = old.ordinal;
+        self.copy_pending()?;
+        self.old = None;
         Ok(())
     }
 
-    /// Ends a last line that has no newline, so that another can follow.
-    fn end_line(&mut self) -> Result<()> {
+    /// Everything is staged.
+    fn finish_all(&mut self, monitor: &dyn Monitor) -> Result<()> {
+        self.finish_old(monitor)?;
+        let rows = self.before + self.restored + self.inserted - self.deleted;
+        if let Some(ending) = self.ending.take().filter(|ending| ending.rows == rows && self.inserted == 0)
+            && self.ends_line()? == Some(true)
+        {
+            self.staged.take_back(ending.bytes);
+        }
+        Ok(())
+    }
+
+    /// Ends a last line that has no newline, so that another can follow. True: it had none.
+    fn end_line(&mut self) -> Result<bool> {
+        let Some(newline) = self.missing_newline()? else { return Ok(false) };
+        self.put(newline)?;
+        Ok(true)
+    }
+
+    /// What has been written ends in a newline; None: nothing has been written.
+    fn ends_line(&self) -> Result<Option<bool>> {
+        let (_, bytes) = self.staged.tail();
+        if bytes == 0 { Ok(None) } else { Ok(Some(self.missing_newline()?.is_none())) }
+    }
+
+    /// What has to be added so that another line can follow.
+    fn missing_newline(&self) -> Result<Option<&'static str>> {
         let ([first, last], bytes) = self.staged.tail();
         if bytes == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let encoding = self.dialect.charset.encoding;
         let letter = match (encoding == UTF_16LE, encoding == UTF_16BE) {
@@ -274,7 +436,7 @@ impl CsvWriter {
             _ => u16::from(last),
         };
         let newline = match (self.dialect.newline, letter) {
-            (Newline::Lf | Newline::CrLf, 10) | (Newline::Cr, 10 | 13) => return Ok(()),
+            (Newline::Lf | Newline::CrLf, 10) | (Newline::Cr, 10 | 13) => return Ok(None),
             (Newline::CrLf, 13) => "\n",
             (Newline::Lf, 13) => {
                 return Err(Error::data("the last line of the target ends in a stray carriage return")
@@ -283,14 +445,17 @@ impl CsvWriter {
             }
             (newline, _) => newline.as_str(),
         };
-        self.put(newline)
+        Ok(Some(newline))
     }
 
     fn append(&mut self, rows: &mut String) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.end_line()?;
+        self.open_end = false;
+        if self.end_line()? {
+            self.closed_end = true;
+        }
         self.put(rows)?;
         rows.clear();
         Ok(())
@@ -380,9 +545,18 @@ impl TargetWriter for CsvWriter {
     fn change(&mut self, batch: &ChangeBatch, monitor: &dyn Monitor) -> Result<Vec<RowResult>> {
         let values = text_columns(&batch.values, &self.names)?;
         let mut results = Vec::with_capacity(batch.kinds.len());
+        self.originals = vec![None; batch.kinds.len()];
+        let mut wanted = std::mem::take(&mut self.wanted);
+        wanted.resize(batch.kinds.len(), None);
+        self.wanted = wanted;
         for (at, ((kind, ordinal), expected)) in
             batch.kinds.iter().zip(&batch.ordinals).zip(&batch.expected).enumerate()
         {
+            if *kind == ChangeKind::Restore {
+                let wanted = self.wanted[at].take();
+                results.push(self.restore(*ordinal, wanted.as_deref(), &values, at, monitor)?);
+                continue;
+            }
             let Some(old) = self.old.as_mut().filter(|old| old.ordinal <= *ordinal) else {
                 return Err(Error::usage("changes must come in the order of the target's rows, before inserts"));
             };
@@ -390,23 +564,76 @@ impl TargetWriter for CsvWriter {
                 results.push(RowResult::Moved);
                 continue;
             };
+            let others = old.others_before;
             let (edit, result) = self.edit(*kind, *expected, &values, at);
             results.push(result);
-            let Some(old) = self.old.as_mut() else { continue };
             if let Edit::Keep = edit {
-                old.pending += lines;
+                if let Some(old) = &mut self.old {
+                    old.pending += lines;
+                }
                 continue;
             }
-            old.copy_pending(&mut self.staged)?;
-            old.raw.pass(lines, None).map_err(|error| Error::io("read", &old.path, &error))?;
+            self.copy_pending()?;
+            let mut original = Original::begin(others);
+            if let Some(old) = &mut self.old {
+                let passed = old.raw.pass(lines, Some(&mut original));
+                passed.map_err(|error| Error::io("read", &old.path, &error))?;
+            }
+            self.originals[at] = Some(original);
             match edit {
-                Edit::Replace(record) => {
-                    self.staged.write_all(&record).map_err(|error| self.staged.failed(&error))?;
-                }
+                Edit::Replace(record, newline) => self.write_record(&record, newline)?,
                 Edit::Drop | Edit::Keep => self.deleted += 1,
             }
         }
+        self.wanted.clear();
         Ok(results)
+    }
+
+    fn take_originals(&mut self) -> Vec<Option<Vec<u8>>> {
+        std::mem::take(&mut self.originals)
+    }
+
+    fn set_originals(&mut self, originals: Vec<Option<Vec<u8>>>) {
+        self.wanted = originals;
+    }
+
+    fn ending(&mut self, monitor: &dyn Monitor) -> Result<Option<String>> {
+        self.finish_old(monitor)?;
+        let bytes = encode(self.dialect.newline.as_str(), self.dialect.charset.encoding).map_or(0, |bytes| bytes.len());
+        Ok(self.closed_end.then(|| Ending { rows: self.before, bytes }.to_string()))
+    }
+
+    fn set_ending(&mut self, ending: &str) {
+        self.ending = ending.parse().ok();
+    }
+
+    fn read_back(&mut self, rows: &[WrittenRow<'_>], monitor: &dyn Monitor) -> Result<Vec<Option<u128>>> {
+        if self.back.is_none() {
+            self.finish_all(monitor)?;
+            if self.staged.tail().1 == 0 {
+                return Ok(vec![None; rows.len()]);
+            }
+            let temp = self.staged.seal()?.to_owned();
+            self.back = Some((self.reader(&temp, &self.dialect)?, 0));
+        }
+        let base = self.before + self.restored - self.deleted;
+        let Some((reader, next)) = &mut self.back else { return Ok(vec![None; rows.len()]) };
+        let mut hashes = Vec::with_capacity(rows.len());
+        let mut buffer = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            if at.is_multiple_of(CHECK_ROWS) {
+                monitor.check()?;
+            }
+            let place = if row.appended { base + row.place } else { row.place };
+            let mut there = true;
+            while there && *next <= place {
+                there = next_row(reader)?;
+                *next += 1;
+            }
+            let found = there && *next == place + 1;
+            hashes.push(found.then(|| cells_hash(cells(reader).iter().map(Option::as_deref), &mut buffer)));
+        }
+        Ok(hashes)
     }
 
     fn insert(&mut self, rows: &DataFrame, monitor: &dyn Monitor) -> Result<Vec<RowResult>> {
@@ -449,9 +676,9 @@ impl TargetWriter for CsvWriter {
     }
 
     fn publish(mut self: Box<Self>, monitor: &dyn Monitor) -> Result<Published> {
-        self.finish_old(monitor)?;
+        self.finish_all(monitor)?;
         let rows = self.count_staged(monitor)?;
-        let expected = self.before + self.inserted - self.deleted;
+        let expected = self.before + self.restored + self.inserted - self.deleted;
         if rows != expected {
             return Err(Error::data(format!("the new content would read as {rows} rows instead of {expected}"))
                 .at(self.staged.target().display())

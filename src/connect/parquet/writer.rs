@@ -11,7 +11,9 @@ use polars_io::parquet::write::{BatchedWriter, ParquetWriter};
 
 use crm_core::error::{Error, Result};
 use crm_core::monitor::Monitor;
-use crm_core::platform::{ChangeBatch, ChangeKind, ObjectVersion, Published, RowResult, TargetWriter, WriteContext};
+use crm_core::platform::{
+    ChangeBatch, ChangeKind, ObjectVersion, Published, RowResult, TargetWriter, WriteContext, WrittenRow,
+};
 use crm_core::table::hash::cells_hash;
 
 use super::cell::{self, Value};
@@ -58,8 +60,29 @@ struct Group {
     first: u64,
     /// By row: None, it goes; or the index of its new cells.
     edits: BTreeMap<usize, Option<usize>>,
-    /// By mapped column: new cells of the changed rows.
+    /// Rows put back: before which row, and the index of their cells.
+    restored: Vec<(usize, usize)>,
+    /// By mapped column: new cells of the changed rows and of those put back.
     cells: Vec<Vec<Option<Value>>>,
+}
+
+impl Group {
+    /// Adds the new cells of a row; answers their index. The error is why they do not fit.
+    fn push(&mut self, mapped: &[usize], values: &[StringChunked], at: usize) -> Result<usize, String> {
+        let mut cells = Vec::with_capacity(mapped.len());
+        for (index, values) in mapped.iter().zip(values) {
+            let column = &self.frame.columns()[*index];
+            match values.get(at).map(|text| cell::parse(text, column.dtype())).transpose() {
+                Ok(cell) => cells.push(cell),
+                Err(reason) => return Err(format!("{}: {reason}", column.name())),
+            }
+        }
+        let index = self.cells.first().map_or(0, Vec::len);
+        for (column, cell) in self.cells.iter_mut().zip(cells) {
+            column.push(cell);
+        }
+        Ok(index)
+    }
 }
 
 /// See the module.
@@ -79,7 +102,21 @@ pub(super) struct Writer {
     waiting: Option<DataFrame>,
     before: u64,
     inserted: u64,
+    restored: u64,
     deleted: u64,
+    /// The encoder has written its end.
+    finished: bool,
+    /// The staged file, read back.
+    back: Option<Back>,
+}
+
+/// A staged file on its way through [`TargetWriter::read_back`].
+struct Back {
+    file: ParquetFile,
+    /// Columns of the row group at hand.
+    text: Vec<StringChunked>,
+    /// Place of its first row, and of the next group's.
+    places: (u64, u64),
 }
 
 impl Writer {
@@ -118,7 +155,10 @@ impl Writer {
             waiting: None,
             before,
             inserted: 0,
+            restored: 0,
             deleted: 0,
+            finished: false,
+            back: None,
         })
     }
 
@@ -153,23 +193,31 @@ impl Writer {
             }
             let text = frame.columns().iter().map(cell::to_text).collect::<Result<_>>()?;
             let cells = vec![Vec::new(); self.mapped.len()];
-            self.group = Some(Group { frame, text, first, edits: BTreeMap::new(), cells });
+            self.group = Some(Group { frame, text, first, edits: BTreeMap::new(), restored: Vec::new(), cells });
         }
     }
 
     /// Writes the row group at hand with its changes.
     fn flush_group(&mut self) -> Result<()> {
         let Some(group) = self.group.take() else { return Ok(()) };
-        if group.edits.is_empty() {
+        if group.edits.is_empty() && group.restored.is_empty() {
             return self.encode(group.frame);
         }
         let height = group.frame.height();
-        let kept: Vec<usize> = (0..height).filter(|row| group.edits.get(row) != Some(&None)).collect();
-        let untouched: Vec<IdxSize> = kept.iter().map(|row| *row as IdxSize).collect();
-        let changed: Vec<IdxSize> = kept
-            .iter()
-            .map(|row| group.edits.get(row).copied().flatten().map_or(*row, |edit| height + edit) as IdxSize)
-            .collect();
+        let count = group.cells.first().map_or(0, Vec::len);
+        // Where each row of the new group comes from, in columns with new cells behind the old ones, and in others.
+        let (mut changed, mut untouched): (Vec<IdxSize>, Vec<IdxSize>) = (Vec::new(), Vec::new());
+        let mut restored = group.restored.iter().peekable();
+        for row in 0..=height {
+            while let Some((_, cells)) = restored.next_if(|(before, _)| *before <= row) {
+                changed.push((height + cells) as IdxSize);
+                untouched.push((height + cells) as IdxSize);
+            }
+            if row < height && group.edits.get(&row) != Some(&None) {
+                changed.push(group.edits.get(&row).copied().flatten().map_or(row, |cells| height + cells) as IdxSize);
+                untouched.push(row as IdxSize);
+            }
+        }
         let mut columns = Vec::with_capacity(group.frame.width());
         for (index, column) in group.frame.columns().iter().enumerate() {
             let new = match self.mapped.iter().position(|mapped| *mapped == index) {
@@ -178,11 +226,16 @@ impl Writer {
                     both.append_owned(cell::column(column.name(), &group.cells[place], column.dtype())?)?;
                     both.take_slice(&changed)?
                 }
-                _ => column.take_slice(&untouched)?,
+                _ if group.restored.is_empty() => column.take_slice(&untouched)?,
+                _ => {
+                    let mut both = column.clone();
+                    both.append_owned(Column::full_null(column.name().clone(), count, column.dtype()))?;
+                    both.take_slice(&untouched)?
+                }
             };
             columns.push(new);
         }
-        self.encode(DataFrame::new(kept.len(), columns)?)
+        self.encode(DataFrame::new(changed.len(), columns)?)
     }
 
     /// Writes what is left of the old file.
@@ -207,19 +260,51 @@ impl Writer {
             self.deleted += 1;
             return RowResult::Written(None);
         }
-        let mut cells = Vec::with_capacity(self.mapped.len());
-        for (index, values) in self.mapped.iter().zip(values) {
-            let column = &group.frame.columns()[*index];
-            match values.get(at).map(|text| cell::parse(text, column.dtype())).transpose() {
-                Ok(cell) => cells.push(cell),
-                Err(reason) => return RowResult::Refused(format!("{}: {reason}", column.name())),
-            }
-        }
-        group.edits.insert(row, Some(group.cells.first().map_or(0, Vec::len)));
-        for (column, cell) in group.cells.iter_mut().zip(cells) {
-            column.push(cell);
+        match group.push(&self.mapped, values, at) {
+            Ok(cells) => drop(group.edits.insert(row, Some(cells))),
+            Err(reason) => return RowResult::Refused(reason),
         }
         RowResult::Written(None)
+    }
+
+    /// Puts a row back before the row of that ordinal.
+    fn restore(
+        &mut self,
+        ordinal: u64,
+        values: &[StringChunked],
+        at: usize,
+        monitor: &dyn Monitor,
+    ) -> Result<RowResult> {
+        if !self.seek(ordinal, monitor)? && self.group.is_none() {
+            // Behind the last row.
+            let frame = DataFrame::empty_with_schema(&self.types);
+            let text = frame.columns().iter().map(cell::to_text).collect::<Result<_>>()?;
+            let cells = vec![Vec::new(); self.mapped.len()];
+            let (edits, restored) = (BTreeMap::new(), Vec::new());
+            self.group = Some(Group { frame, text, first: self.passed, edits, restored, cells });
+        }
+        let Some(group) = &mut self.group else { return Ok(RowResult::Moved) };
+        let before = ordinal.saturating_sub(group.first) as usize;
+        Ok(match group.push(&self.mapped, values, at) {
+            Ok(cells) => {
+                group.restored.push((before.min(group.frame.height()), cells));
+                self.restored += 1;
+                RowResult::Written(None)
+            }
+            Err(reason) => RowResult::Refused(reason),
+        })
+    }
+
+    /// Everything is in the staged file.
+    fn finish_all(&mut self, monitor: &dyn Monitor) -> Result<()> {
+        self.finish_old(monitor)?;
+        if let Some(waiting) = self.waiting.take() {
+            self.encode(waiting)?;
+        }
+        if !std::mem::replace(&mut self.finished, true) {
+            self.encoder.finish().map_err(|error| self.out.failed(error))?;
+        }
+        Ok(())
     }
 
     /// New rows in the file's types, and what became of each.
@@ -279,6 +364,10 @@ impl TargetWriter for Writer {
             if at.is_multiple_of(CHECK_ROWS) {
                 monitor.check()?;
             }
+            if *kind == ChangeKind::Restore {
+                results.push(self.restore(*ordinal, &values, at, monitor)?);
+                continue;
+            }
             results.push(if self.seek(*ordinal, monitor)? {
                 let first = self.group.as_ref().map_or(0, |group| group.first);
                 self.change_row((*ordinal - first) as usize, *kind, *expected, &values, at)
@@ -317,19 +406,43 @@ impl TargetWriter for Writer {
             .advise("links within a file are resolved by key before it is written"))
     }
 
-    fn publish(mut self: Box<Self>, monitor: &dyn Monitor) -> Result<Published> {
-        self.finish_old(monitor)?;
-        if let Some(waiting) = self.waiting.take() {
-            self.encode(waiting)?;
+    fn read_back(&mut self, rows: &[WrittenRow<'_>], monitor: &dyn Monitor) -> Result<Vec<Option<u128>>> {
+        self.finish_all(monitor)?;
+        let base = self.before + self.restored - self.deleted;
+        let back = match &mut self.back {
+            Some(back) => back,
+            None => {
+                let file = ParquetFile::open(self.out.0.borrow_mut().0.seal()?)?;
+                self.back.insert(Back { file, text: Vec::new(), places: (0, 0) })
+            }
+        };
+        let mut hashes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let place = if row.appended { base + row.place } else { row.place };
+            while place >= back.places.1 {
+                monitor.check()?;
+                let Some(frame) = back.file.next_group()? else { break };
+                back.places = (back.places.1, back.places.1 + frame.height() as u64);
+                back.text = frame.columns().iter().map(cell::to_text).collect::<Result<_>>()?;
+            }
+            let found = (back.places.0..back.places.1).contains(&place);
+            let at = place.saturating_sub(back.places.0) as usize;
+            let cells = || back.text.iter().map(|column| column.get(at));
+            hashes.push(found.then(|| cells_hash(cells(), &mut Vec::new())));
         }
-        self.encoder.finish().map_err(|error| self.out.failed(error))?;
-        let Self { out, encoder, planned, before, inserted, deleted, .. } = *self;
+        Ok(hashes)
+    }
+
+    fn publish(mut self: Box<Self>, monitor: &dyn Monitor) -> Result<Published> {
+        self.finish_all(monitor)?;
+        self.back = None;
+        let Self { out, encoder, planned, before, inserted, restored, deleted, .. } = *self;
         drop(encoder);
         let (mut staged, _) = Rc::into_inner(out.0)
             .map(RefCell::into_inner)
             .ok_or_else(|| Error::platform("the encoder did not let go of the staged file"))?;
         let rows = ParquetFile::open(staged.seal()?)?.rows();
-        let expected = before + inserted - deleted;
+        let expected = before + restored + inserted - deleted;
         if rows != expected {
             return Err(Error::data(format!("the new content would read as {rows} rows instead of {expected}"))
                 .at(staged.target().display()));

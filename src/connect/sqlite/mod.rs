@@ -19,6 +19,7 @@ use crm_core::project::PlatformConfig;
 
 mod begin;
 mod catalog;
+mod children;
 mod locator;
 mod promise;
 mod reader;

@@ -7,6 +7,8 @@ use super::catalog::{Address, Table, quote};
 pub(super) struct Statements {
     pub(super) select: String,
     pub(super) insert: String,
+    /// The same with the rowid before the columns, where no column is the rowid.
+    pub(super) restore: Option<String>,
     pub(super) delete: String,
     /// `INSERT … RETURNING` gives the address (and the identity) back.
     pub(super) returning: bool,
@@ -30,6 +32,14 @@ impl Statements {
         } else {
             format!("INSERT{conflict} INTO {name} ({}) VALUES ({})", list.join(", "), marks.join(", "))
         };
+        let restore = match &table.address {
+            Address::Rowid(alias) if table.rowid_column.is_none() => {
+                let marks: Vec<String> = (1..=columns.len() + 1).map(|index| format!("?{index}")).collect();
+                let list: Vec<&str> = std::iter::once(alias.as_str()).chain(list.iter().map(String::as_str)).collect();
+                Some(format!("INSERT{conflict} INTO {name} ({}) VALUES ({})", list.join(", "), marks.join(", ")))
+            }
+            _ => None,
+        };
         if returning {
             let mut back = table.address_list();
             back.extend(table.identity.map(|index| quote(&table.columns[index].info.name)));
@@ -38,6 +48,7 @@ impl Statements {
         Self {
             select: format!("SELECT {} FROM {name} WHERE {}", table.select_list(), table.address_condition(1)),
             insert,
+            restore,
             delete: format!("DELETE FROM {name} WHERE {}", table.address_condition(1)),
             returning,
             conflict,

@@ -7,11 +7,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use crm_core::error::{Error, Result};
 use crm_core::migrate::fault;
 use crm_core::monitor::Monitor;
-use crm_core::platform::{ChangeBatch, ChangeKind, Published, RowResult, TargetWriter, WriteContext};
+use crm_core::platform::{ChangeBatch, ChangeKind, Published, RowResult, TargetWriter, WriteContext, WrittenRow};
 use crm_core::table::hash::cells_hash;
 
 use super::begin::{begin, columns_of, count};
 use super::catalog::{Address, Table, quote};
+use super::children::{self, Child};
 use super::promise::{self, Promise, Samples};
 use super::statements::Statements;
 use super::value::{Bound, RowText};
@@ -48,6 +49,8 @@ pub(super) struct SqliteWriter {
     before: u64,
     row: RowText,
     buffer: Vec<u8>,
+    /// Rows of other tables that a delete would take along or change: a delete that finds one is refused.
+    children: Vec<Child>,
 }
 
 impl SqliteWriter {
@@ -97,6 +100,7 @@ impl SqliteWriter {
             before,
             row: RowText::default(),
             buffer: Vec::new(),
+            children: Vec::new(),
         })
     }
 
@@ -162,6 +166,9 @@ impl SqliteWriter {
             return Err(Error::data(format!("a locator does not name a row of {}", self.table.name))
                 .advise("the snapshot is of another table or version: plan again"));
         };
+        if kind == ChangeKind::Restore {
+            return self.restore_row(&address, values, at);
+        }
         let (width, mut text) = (self.table.columns.len(), std::mem::take(&mut self.row));
         let found = self
             .connection()
@@ -174,13 +181,21 @@ impl SqliteWriter {
         let result = match (planned, kind) {
             (false, _) => Ok(RowResult::Moved),
             (true, ChangeKind::Delete) => self.delete_row(row, &address, expected),
-            (true, ChangeKind::Update) => self.update_row(row, &address, expected, &text, values, at),
+            (true, ChangeKind::Update | ChangeKind::Restore) => {
+                self.update_row(row, &address, expected, &text, values, at)
+            }
         };
         self.row = text;
         result
     }
 
     fn delete_row(&mut self, row: &str, address: &[rusqlite::types::Value], before: u128) -> Result<RowResult> {
+        for child in &self.children {
+            let points = child.points_to(self.connection(), address).map_err(|error| self.fail(&error))?;
+            if points {
+                return Ok(RowResult::Refused(format!("rows of {} point to it", child.table)));
+            }
+        }
         let done = self.attempt(|connection| {
             connection.prepare_cached(&self.sql.delete)?.execute(rusqlite::params_from_iter(address))
         })?;
@@ -249,6 +264,54 @@ impl SqliteWriter {
                 RowResult::Written(identity)
             }
         })
+    }
+
+    /// Puts a row back, under its rowid where that is free.
+    fn restore_row(
+        &mut self,
+        address: &[rusqlite::types::Value],
+        values: &[StringChunked],
+        at: usize,
+    ) -> Result<RowResult> {
+        let (Some(sql), [rowid]) = (&self.sql.restore, address) else { return self.insert_row(values, at) };
+        let taken = self
+            .connection()
+            .prepare_cached(&self.sql.select)
+            .and_then(|mut statement| statement.exists([rowid]))
+            .map_err(|error| self.fail(&error))?;
+        if taken {
+            return self.insert_row(values, at);
+        }
+        let mut bounds: Vec<Bound<'_>> = Vec::with_capacity(values.len());
+        for (column, values) in self.columns.iter().zip(values) {
+            match bind(&self.table, *column, values.get(at)) {
+                Ok(bound) => bounds.push(bound),
+                Err(reason) => return Ok(RowResult::Refused(reason)),
+            }
+        }
+        let done = self.attempt(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            statement.raw_bind_parameter(1, rowid)?;
+            for (place, bound) in bounds.iter().enumerate() {
+                statement.raw_bind_parameter(place + 2, bound)?;
+            }
+            statement.raw_execute()
+        })?;
+        match done {
+            Err(reason) => return Ok(RowResult::Refused(reason)),
+            Ok(0) => return Ok(RowResult::Refused("a trigger ignored the insert".to_owned())),
+            Ok(_) => {}
+        }
+        let row = self.connection().last_insert_rowid().to_string();
+        let identity = match self.table.identity {
+            Some(index) => {
+                let place = self.columns.iter().position(|column| *column == index);
+                place.and_then(|place| bounds[place].text(self.table.columns[index].kind.affinity))
+            }
+            None => Some(row.clone()),
+        };
+        self.samples.note(|| row, None);
+        Ok(RowResult::Written(identity))
     }
 
     fn insert_row(&mut self, values: &[StringChunked], at: usize) -> Result<RowResult> {
@@ -488,6 +551,38 @@ impl TargetWriter for SqliteWriter {
 
     fn holds(&self) -> Option<&str> {
         Some(&self.holds)
+    }
+
+    fn spare_others(&mut self) -> Result<()> {
+        self.children = children::of(self.connection(), &self.table).map_err(|error| self.fail(&error))?;
+        Ok(())
+    }
+
+    fn read_back(&mut self, rows: &[WrittenRow<'_>], monitor: &dyn Monitor) -> Result<Vec<Option<u128>>> {
+        self.in_transaction()?;
+        let width = self.table.columns.len();
+        let mut text = std::mem::take(&mut self.row);
+        let mut hashes = Vec::with_capacity(rows.len());
+        for (at, row) in rows.iter().enumerate() {
+            if at % CHECK_ROWS == 0 {
+                monitor.check()?;
+            }
+            let located = row.identity.map(|identity| self.locate(identity)).transpose()?.flatten();
+            let Some(address) = located.and_then(|row| locator::decode(&row, &self.table.address)) else {
+                hashes.push(None);
+                continue;
+            };
+            let found = self
+                .connection()
+                .prepare_cached(&self.sql.select)
+                .and_then(|mut statement| {
+                    statement.query_row(rusqlite::params_from_iter(&address), |row| text.fill(row, width)).optional()
+                })
+                .map_err(|error| self.fail(&error))?;
+            hashes.push(found.map(|()| cells_hash(text.cells(), &mut self.buffer)));
+        }
+        self.row = text;
+        Ok(hashes)
     }
 
     fn publish(mut self: Box<Self>, monitor: &dyn Monitor) -> Result<Published> {

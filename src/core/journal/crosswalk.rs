@@ -10,6 +10,14 @@ use crate::error::Result;
 
 const GET: &str = "SELECT new_id FROM crosswalk WHERE object = ?1 AND old_key = ?2";
 
+/// Takes note of what the crosswalk knew, before that changes.
+pub trait Noting {
+    /// An old key's entry changes; `before` is what it was, None if there was none.
+    fn note(&mut self, old_key: &str, before: Option<&str>) -> Result<()>;
+    /// What was noted is on disk on return: the change follows.
+    fn settle(&mut self) -> Result<()>;
+}
+
 /// Old key ↔ new id of one environment.
 pub struct Crosswalk {
     connection: Connection,
@@ -123,6 +131,79 @@ impl Crosswalk {
             transaction.rollback()?;
         }
         Ok(found)
+    }
+    /// [`Crosswalk::put_many`], noting what was known of each key that changes.
+    pub fn put_noting<'e>(
+        &mut self,
+        object: &str,
+        entries: impl IntoIterator<Item = (&'e str, &'e str)>,
+        noting: &mut dyn Noting,
+    ) -> Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut add = transaction
+                .prepare_cached("INSERT OR IGNORE INTO crosswalk (object, old_key, new_id) VALUES (?1, ?2, ?3)")?;
+            let mut get = transaction.prepare_cached(GET)?;
+            let mut set =
+                transaction.prepare_cached("UPDATE crosswalk SET new_id = ?3 WHERE object = ?1 AND old_key = ?2")?;
+            for (old_key, new_id) in entries {
+                if add.execute([object, old_key, new_id])? > 0 {
+                    noting.note(old_key, None)?;
+                    continue;
+                }
+                let before: String = get.query_row([object, old_key], |row| row.get(0))?;
+                if before != new_id {
+                    noting.note(old_key, Some(&before))?;
+                    set.execute([object, old_key, new_id])?;
+                }
+            }
+        }
+        noting.settle()?;
+        transaction.commit()?;
+        Ok(())
+    }
+    /// [`Crosswalk::forget_many`], noting the entries that go.
+    pub fn forget_noting<'i>(
+        &mut self,
+        object: &str,
+        new_ids: impl IntoIterator<Item = &'i str>,
+        noting: &mut dyn Noting,
+    ) -> Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut statement = transaction
+                .prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND new_id = ?2 RETURNING old_key")?;
+            for id in new_ids {
+                let mut rows = statement.query([object, id])?;
+                while let Some(row) = rows.next()? {
+                    noting.note(&row.get::<_, String>(0)?, Some(id))?;
+                }
+            }
+        }
+        noting.settle()?;
+        transaction.commit()?;
+        Ok(())
+    }
+    /// Forgets entries (old key, new id) that are still so, noting those that go.
+    pub fn forget_entries<'e>(
+        &mut self,
+        object: &str,
+        entries: impl IntoIterator<Item = (&'e str, &'e str)>,
+        noting: &mut dyn Noting,
+    ) -> Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut statement = transaction
+                .prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND old_key = ?2 AND new_id = ?3")?;
+            for (old_key, new_id) in entries {
+                if statement.execute([object, old_key, new_id])? > 0 {
+                    noting.note(old_key, Some(new_id))?;
+                }
+            }
+        }
+        noting.settle()?;
+        transaction.commit()?;
+        Ok(())
     }
     /// Forgets target rows that are gone, by their new ids, in one transaction.
     pub fn forget_many<'i>(&mut self, object: &str, new_ids: impl IntoIterator<Item = &'i str>) -> Result<()> {

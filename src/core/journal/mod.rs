@@ -13,7 +13,7 @@ mod who;
 pub use audit::{Audit, AuditFilter, AuditHead, Entry};
 pub use command::Command;
 pub use control::Control;
-pub use crosswalk::Crosswalk;
+pub use crosswalk::{Crosswalk, Noting};
 pub use rejects::{RejectWriter, read_rejects, rejects_file, rejects_files};
 pub use run_log::{Event, RunLog};
 pub use state::StateDir;

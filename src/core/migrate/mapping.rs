@@ -1,13 +1,14 @@
 //! One mapping of a run: staged whole, published once.
 use std::time::Instant;
 
-use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, StringChunked};
+use polars::prelude::{BooleanChunked, ChunkFullNull, DataFrame, IntoColumn, NewChunkedArray, StringChunked};
 
 use super::ahead::Ahead;
 use super::execute::{Run, target_version};
 use super::fault;
 use super::links::{Later, Resolver};
 use super::outcome::{Outcome, Unwritten, Why};
+use super::postimages::{self, PostImage, PostImages, Wrote};
 use super::preimages::PreImages;
 use super::report::MappingReport;
 use super::staged::{self, Fate, Stage};
@@ -15,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal::{Crosswalk, Event, MappingResult, RunLog};
 use crate::monitor::{Progress, WithinBatch};
 use crate::plan::ops::{Changes, Inserts, OpsReader, PendingLink};
-use crate::plan::{Cause, MappingPlan, Operation};
+use crate::plan::{Cause, MappingPlan, Operation, Purpose};
 use crate::platform::{
     ChangeBatch, ChangeKind, Connector, ObjectVersion, Published, RowResult, TargetWriter, WriteContext,
 };
@@ -70,6 +71,7 @@ pub(super) fn execute(
     if nothing {
         outcome.counts.before = plan.counts.before;
         outcome.counts.after = plan.counts.before;
+        stage.take_over(&run.state.plan(&run.plan.id), &plan.mapping)?;
         stage.finish()?;
         causes = outcome.settle()?;
         shared.log.write(Event::Nothing { mapping: plan.mapping.clone() })?;
@@ -77,11 +79,20 @@ pub(super) fn execute(
         // A pause is best made here: nothing is open yet that others wait for.
         run.monitor.between(0, None)?;
         let context = WriteContext { run_dir: run.dir.to_owned(), planned, columns: plan.write_columns() };
+        let mut writer = connector.write(&plan.to.object, &context)?;
+        if let Purpose::Revert { run: reverted } = &run.plan.purpose {
+            writer.spare_others()?;
+            if let Some(ending) = postimages::ending(&run.state.run(reverted), &plan.mapping)? {
+                writer.set_ending(&ending);
+            }
+        }
         let mut writing = Writing {
             run,
             plan,
             source,
-            writer: connector.write(&plan.to.object, &context)?,
+            writer,
+            post: PostImages::new(run.dir, &plan.mapping)?,
+            again: Vec::new(),
             resolver: Resolver::new(plan, &run.plan.mappings[place + 1..]),
             crosswalk: shared.crosswalk,
             log: shared.log,
@@ -127,12 +138,26 @@ pub(super) fn execute(
     Ok(Executed { report, version })
 }
 
+/// A delete that was refused and may be tried again.
+#[derive(Debug, Clone)]
+struct Refused {
+    ordinal: u64,
+    locator: String,
+    expected: u128,
+    source: Option<u64>,
+    key: Option<String>,
+    identity: Option<String>,
+}
+
 /// A mapping while its rows are staged.
 struct Writing<'w, 'r> {
     run: &'w Run<'r>,
     plan: &'w MappingPlan,
     source: Snapshot,
     writer: Box<dyn TargetWriter>,
+    post: PostImages,
+    /// Deletes that other rows were in the way of, which may go themselves.
+    again: Vec<Refused>,
     resolver: Resolver<'w>,
     crosswalk: &'w Crosswalk,
     log: &'w mut RunLog,
@@ -162,6 +187,7 @@ impl Writing<'_, '_> {
                 self.change(piece, &mut images, target)?;
             }
         }
+        self.delete_again(&mut images, target.as_ref())?;
         images.finish()?;
         let workers = || self.run.monitor.workers();
         std::thread::scope(|scope| {
@@ -204,7 +230,7 @@ impl Writing<'_, '_> {
 
     fn change(&mut self, changes: Changes, images: &mut PreImages, target: &Snapshot) -> Result<()> {
         self.begin_batch()?;
-        let Changes { batch, operations, sources, keys, identities, pending } = changes;
+        let Changes { batch, operations, sources, keys, identities, pending, originals } = changes;
         let rows = operations.len();
         let resolved = self.resolver.resolve(batch.values, pending, self.crosswalk)?;
         let kept = kept(rows, &resolved.missing);
@@ -215,25 +241,52 @@ impl Writing<'_, '_> {
             expected: pick(batch.expected, &kept),
             values: pick_rows(resolved.values, &kept)?,
         };
+        if !originals.is_empty() {
+            self.writer.set_originals(pick(originals, &kept));
+        }
         let results = self.writer.change(&batch, &WithinBatch(self.run.monitor))?;
         let results = self.spread(results, &kept, batch.kinds.len())?;
+        let mut raw = self.writer.take_originals().into_iter();
         let mut lost = self.parentless(&resolved.missing, |row| (operations[row], sources[row], keys[row].clone()));
         let mut changed: Vec<(u64, ChangeKind)> = Vec::with_capacity(rows);
+        let mut bytes: Vec<Option<Vec<u8>>> = Vec::with_capacity(rows);
+        let mut post: Vec<PostImage> = Vec::with_capacity(rows);
         let mut written: Vec<Option<String>> = vec![None; rows];
-        let mut handed = batch.ordinals.into_iter().zip(batch.kinds);
+        let mut handed = batch.ordinals.into_iter().zip(batch.kinds).zip(batch.expected);
+        let mut locators = batch.locators.into_iter().flatten();
         for (row, outcome) in results.into_iter().enumerate() {
             let Some(outcome) = outcome else { continue };
-            let image = handed.next();
+            let (image, original, locator) = (handed.next(), raw.next().flatten(), locators.next());
+            let Some(((ordinal, kind), expected)) = image else { continue };
             let why = match outcome {
                 RowResult::Written(identity) => {
                     self.outcome.wrote(operations[row]);
-                    changed.extend(image);
-                    if operations[row] == Operation::Delete
+                    // What the crosswalk knew of a row that is put back stands in the plan.
+                    if kind != ChangeKind::Restore {
+                        changed.push((ordinal, kind));
+                        bytes.push(original);
+                    }
+                    if kind == ChangeKind::Delete
                         && let Some(gone) = identities[row].as_deref().or(keys[row].as_deref())
                     {
                         self.stage.push("", gone, Fate::Deleted)?;
                     }
+                    let gone = kind == ChangeKind::Delete;
+                    post.push(PostImage {
+                        wrote: Wrote::from(kind),
+                        ordinal: Some(ordinal),
+                        place: None,
+                        key: keys[row].clone(),
+                        identity: if gone { identities[row].clone() } else { identity.clone() },
+                        hash: None,
+                    });
                     written[row] = identity;
+                    continue;
+                }
+                RowResult::Refused(_) if kind == ChangeKind::Delete && self.reverts() && locator.is_some() => {
+                    let (key, identity) = (keys[row].clone(), identities[row].clone());
+                    let (source, locator) = (sources[row], locator.unwrap_or_default());
+                    self.again.push(Refused { ordinal, locator, expected, source, key, identity });
                     continue;
                 }
                 RowResult::Moved => Why::Moved,
@@ -241,10 +294,78 @@ impl Writing<'_, '_> {
             };
             lost.push((operations[row], Unwritten { source: sources[row], key: keys[row].clone(), why }));
         }
-        images.keep(target, &changed)?;
+        images.keep(target, &changed, bytes)?;
+        self.post.note(post)?;
         self.outcome.lost(&self.source, lost)?;
         self.wait_for(&resolved.here, &written)?;
         self.end_batch(rows)
+    }
+
+    /// The plan takes a run back.
+    fn reverts(&self) -> bool {
+        matches!(self.run.plan.purpose, Purpose::Revert { .. })
+    }
+
+    /// Deletes that were refused because rows of the same mapping pointed there: again, last first, as long as some go.
+    fn delete_again(&mut self, images: &mut PreImages, target: Option<&Snapshot>) -> Result<()> {
+        let mut waiting = std::mem::take(&mut self.again);
+        waiting.reverse();
+        while let Some(target) = target.filter(|_| !waiting.is_empty()) {
+            let (before, mut refused) = (waiting.len(), Vec::new());
+            for part in std::mem::take(&mut waiting).chunks(crate::plan::ops::OPS_BATCH) {
+                self.begin_batch()?;
+                let columns = self.plan.write_columns();
+                let nulls = columns.iter().map(|name| StringChunked::full_null(name.as_str().into(), part.len()));
+                let batch = ChangeBatch {
+                    kinds: vec![ChangeKind::Delete; part.len()],
+                    ordinals: part.iter().map(|row| row.ordinal).collect(),
+                    locators: Some(part.iter().map(|row| row.locator.clone()).collect()),
+                    expected: part.iter().map(|row| row.expected).collect(),
+                    values: DataFrame::new(part.len(), nulls.map(IntoColumn::into_column).collect())?,
+                };
+                let results = self.writer.change(&batch, &WithinBatch(self.run.monitor))?;
+                let (mut gone, mut lost, mut post) = (Vec::new(), Vec::new(), Vec::new());
+                for (row, result) in part.iter().zip(results) {
+                    match result {
+                        RowResult::Written(_) => {
+                            self.outcome.wrote(Operation::Delete);
+                            gone.push((row.ordinal, ChangeKind::Delete));
+                            if let Some(id) = row.identity.as_deref().or(row.key.as_deref()) {
+                                self.stage.push("", id, Fate::Deleted)?;
+                            }
+                            post.push(PostImage {
+                                wrote: Wrote::Delete,
+                                ordinal: Some(row.ordinal),
+                                place: None,
+                                key: row.key.clone(),
+                                identity: row.identity.clone(),
+                                hash: None,
+                            });
+                        }
+                        RowResult::Refused(words) => refused.push((row.clone(), words)),
+                        RowResult::Moved => lost.push((
+                            Operation::Delete,
+                            Unwritten { source: row.source, key: row.key.clone(), why: Why::Moved },
+                        )),
+                    }
+                }
+                gone.sort_by_key(|(ordinal, _)| *ordinal);
+                images.keep(target, &gone, Vec::new())?;
+                self.post.note(post)?;
+                self.outcome.lost(&self.source, lost)?;
+                self.end_batch(part.len())?;
+            }
+            if refused.len() == before {
+                let lost = refused.into_iter().map(|(row, words)| {
+                    (Operation::Delete, Unwritten { source: row.source, key: row.key, why: Why::Refused(words) })
+                });
+                let lost = lost.collect();
+                self.outcome.lost(&self.source, lost)?;
+                break;
+            }
+            waiting = refused.into_iter().map(|(row, _)| row).collect();
+        }
+        Ok(())
     }
 
     fn insert(&mut self, inserts: Inserts) -> Result<()> {
@@ -259,11 +380,20 @@ impl Writing<'_, '_> {
         let mut lost =
             self.parentless(&resolved.missing, |row| (Operation::Insert, Some(sources[row]), Some(keys[row].clone())));
         let mut written: Vec<Option<String>> = vec![None; rows];
+        let mut post: Vec<PostImage> = Vec::with_capacity(rows);
         for (row, outcome) in results.into_iter().enumerate() {
             let Some(outcome) = outcome else { continue };
             let why = match outcome {
                 RowResult::Written(identity) => {
                     self.outcome.wrote(Operation::Insert);
+                    post.push(PostImage {
+                        wrote: Wrote::Insert,
+                        ordinal: None,
+                        place: None,
+                        key: Some(keys[row].clone()),
+                        identity: identity.clone(),
+                        hash: None,
+                    });
                     // Without an identity of the platform's own the record's key is its id.
                     let id = self.plan.identity.as_ref().and(identity.as_deref()).unwrap_or(&keys[row]);
                     self.stage.push(&keys[row], id, Fate::Inserted)?;
@@ -276,6 +406,7 @@ impl Writing<'_, '_> {
             let row = Unwritten { source: Some(sources[row]), key: Some(keys[row].clone()), why };
             lost.push((Operation::Insert, row));
         }
+        self.post.note(post)?;
         self.outcome.lost(&self.source, lost)?;
         self.wait_for(&resolved.here, &written)?;
         self.end_batch(rows)
@@ -317,7 +448,7 @@ impl Writing<'_, '_> {
 
     /// Checks the error budget, promises, publishes. Answers also why rows were left out.
     fn publish(self, result: &mut MappingResult) -> Result<(Published, Vec<Cause>)> {
-        let Self { run, plan, writer, log, outcome, stage, resolver, start, .. } = self;
+        let Self { run, plan, mut writer, post, log, outcome, stage, resolver, start, .. } = self;
         let counts = outcome.counts;
         let budget = (run.budget)(&plan.mapping).of(counts.read);
         if counts.rejected > budget {
@@ -329,7 +460,10 @@ impl Writing<'_, '_> {
             .advise("see why with `crm-console rejects`; mend the mapping or raise [run] error_budget"));
         }
         run.monitor.check()?;
+        // Last: an id that a deleted row had may be the one of a row that is put back.
+        stage.take_over(&run.state.plan(&run.plan.id), &plan.mapping)?;
         stage.finish()?;
+        post.finish(writer.as_mut(), &WithinBatch(run.monitor))?;
         // What was left out is on disk before anything is published: a kill loses no reject.
         let causes = outcome.settle()?;
         fault::point("before-intent");

@@ -12,11 +12,13 @@ mod mapping;
 mod monitor;
 mod outcome;
 mod pace;
-mod preimages;
+pub(crate) mod postimages;
+pub(crate) mod preimages;
 mod process;
 pub(crate) mod recovery;
 mod report;
-mod staged;
+pub(crate) mod revert;
+pub(crate) mod staged;
 pub(crate) mod verify;
 
 pub(crate) use execute::Run;

@@ -8,14 +8,14 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::journal::Crosswalk;
+use crate::journal::{Crosswalk, Noting};
 
 /// Lines of one transaction.
 const LINES: usize = 50_000;
 
 /// What became of a target row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It was there: matched by the plan.
     #[serde(rename = "p")]
     Present,
@@ -25,14 +25,17 @@ pub(super) enum Fate {
     /// Deleted by this run.
     #[serde(rename = "d")]
     Deleted,
+    /// An entry that an earlier run brought and that goes: of this old key, if it still has this id.
+    #[serde(rename = "f")]
+    Forgotten,
 }
 
 /// Old key, new id, fate: one line of the file, as a JSON list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Line(String, String, Fate);
+pub(crate) struct Line(pub(crate) String, pub(crate) String, pub(crate) Fate);
 
 /// Writes the file of one mapping.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     path: PathBuf,
     file: BufWriter<File>,
 }
@@ -44,20 +47,31 @@ fn path_of(run_dir: &Path, mapping: &str) -> PathBuf {
 
 impl Stage {
     /// Begins anew.
-    pub(super) fn create(run_dir: &Path, mapping: &str) -> Result<Self> {
+    pub(crate) fn create(run_dir: &Path, mapping: &str) -> Result<Self> {
         let path = path_of(run_dir, mapping);
         let file = File::create(&path).map_err(|error| Error::io("create", &path, &error))?;
         Ok(Self { path, file: BufWriter::with_capacity(1 << 16, file) })
     }
     /// Adds a row.
-    pub(super) fn push(&mut self, old_key: &str, new_id: &str, fate: Fate) -> Result<()> {
+    pub(crate) fn push(&mut self, old_key: &str, new_id: &str, fate: Fate) -> Result<()> {
         serde_json::to_writer(&mut self.file, &(old_key, new_id, fate))
             .map_err(std::io::Error::from)
             .and_then(|()| self.file.write_all(b"\n"))
             .map_err(|error| Error::io("write", &self.path, &error))
     }
+    /// Adds what the plan of a revert noted, if there is anything.
+    pub(super) fn take_over(&mut self, plan_dir: &Path, mapping: &str) -> Result<()> {
+        if !path_of(plan_dir, mapping).exists() {
+            return Ok(());
+        }
+        for line in lines(plan_dir, mapping)? {
+            let Line(key, id, fate) = line?;
+            self.push(&key, &id, fate)?;
+        }
+        Ok(())
+    }
     /// Everything is on disk on return.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         self.file
             .flush()
             .and_then(|()| self.file.get_ref().sync_all())
@@ -65,7 +79,8 @@ impl Stage {
     }
 }
 
-fn lines(run_dir: &Path, mapping: &str) -> Result<impl Iterator<Item = Result<Line>>> {
+/// What a mapping told (or will tell) the crosswalk.
+pub(crate) fn lines(run_dir: &Path, mapping: &str) -> Result<impl Iterator<Item = Result<Line>>> {
     let path = path_of(run_dir, mapping);
     let file = File::open(&path).map_err(|error| Error::io("read", &path, &error))?;
     Ok(BufReader::with_capacity(1 << 16, file).lines().map(move |line| {
@@ -81,7 +96,7 @@ fn lines(run_dir: &Path, mapping: &str) -> Result<impl Iterator<Item = Result<Li
 pub(super) fn inserted_ids(run_dir: &Path, mapping: &str, wanted: &mut HashMap<String, Option<String>>) -> Result<()> {
     for line in lines(run_dir, mapping)? {
         let Line(key, id, fate) = line?;
-        if fate != Fate::Deleted
+        if matches!(fate, Fate::Present | Fate::Inserted)
             && let Some(slot) = wanted.get_mut(&key)
         {
             *slot = Some(id);
@@ -90,32 +105,97 @@ pub(super) fn inserted_ids(run_dir: &Path, mapping: &str, wanted: &mut HashMap<S
     Ok(())
 }
 
-/// Tells the crosswalk.
+/// Tells the crosswalk, and notes what it knew before: [`undo`].
 pub(super) fn apply(run_dir: &Path, mapping: &str, object: &str, crosswalk: &mut Crosswalk) -> Result<()> {
+    let mut undo = Undo::open(run_dir, mapping)?;
     let mut batch: Vec<Line> = Vec::new();
-    let mut deleted = false;
+    let mut last = Fate::Present;
     for line in lines(run_dir, mapping)? {
         let line = line?;
-        let deletes = line.2 == Fate::Deleted;
-        if deletes != deleted || batch.len() == LINES {
-            apply_batch(&batch, deleted, object, crosswalk)?;
+        if line.2 != last || batch.len() == LINES {
+            apply_batch(&batch, last, object, crosswalk, &mut undo)?;
             batch.clear();
         }
-        deleted = deletes;
+        last = line.2;
         batch.push(line);
     }
-    apply_batch(&batch, deleted, object, crosswalk)
+    apply_batch(&batch, last, object, crosswalk, &mut undo)
 }
 
-fn apply_batch(batch: &[Line], deleted: bool, object: &str, crosswalk: &mut Crosswalk) -> Result<()> {
+fn apply_batch(batch: &[Line], fate: Fate, object: &str, crosswalk: &mut Crosswalk, undo: &mut Undo) -> Result<()> {
     if batch.is_empty() {
         return Ok(());
     }
-    if deleted {
-        return crosswalk.forget_many(object, batch.iter().map(|line| line.1.as_str()));
+    match fate {
+        Fate::Deleted => crosswalk.forget_noting(object, batch.iter().map(|line| line.1.as_str()), undo),
+        Fate::Forgotten => {
+            crosswalk.forget_entries(object, batch.iter().map(|line| (line.0.as_str(), line.1.as_str())), undo)
+        }
+        Fate::Present | Fate::Inserted => {
+            let entries = batch.iter().map(|line| (line.0.as_str(), line.1.as_str()));
+            // An inserted row goes with its entry: of that only what it replaced is worth a note.
+            undo.news = fate == Fate::Present;
+            crosswalk.put_noting(object, entries, undo)
+        }
     }
-    crosswalk.put_many(object, batch.iter().map(|line| (line.0.as_str(), line.1.as_str())))?;
-    Ok(())
+}
+
+/// `NAME.undo.ndjson`: what the crosswalk knew of each old key before the run changed it. On disk before the crosswalk
+/// changes; noted again where a start repeats it, and then the first line of a key is the true one.
+struct Undo {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// Keys of which nothing was known are noted.
+    news: bool,
+}
+
+fn undo_path(run_dir: &Path, mapping: &str) -> PathBuf {
+    run_dir.join(format!("{mapping}.undo.ndjson"))
+}
+
+impl Undo {
+    fn open(run_dir: &Path, mapping: &str) -> Result<Self> {
+        let path = undo_path(run_dir, mapping);
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(|error| Error::io("write", &path, &error))?;
+        Ok(Self { path, file: BufWriter::with_capacity(1 << 16, file), news: true })
+    }
+}
+
+impl Noting for Undo {
+    fn note(&mut self, old_key: &str, before: Option<&str>) -> Result<()> {
+        if before.is_none() && !self.news {
+            return Ok(());
+        }
+        serde_json::to_writer(&mut self.file, &(old_key, before))
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.file.write_all(b"\n"))
+            .map_err(|error| Error::io("write", &self.path, &error))
+    }
+    fn settle(&mut self) -> Result<()> {
+        self.file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_data())
+            .map_err(|error| Error::io("write", &self.path, &error))
+    }
+}
+
+/// What the crosswalk knew before a mapping of a run changed it: old key → new id, None if it knew nothing.
+pub(crate) fn undo(run_dir: &Path, mapping: &str) -> Result<HashMap<String, Option<String>>> {
+    let path = undo_path(run_dir, mapping);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(Error::io("read", &path, &error)),
+    };
+    let mut known = HashMap::new();
+    for line in BufReader::with_capacity(1 << 16, file).lines() {
+        let line = line.map_err(|error| Error::io("read", &path, &error))?;
+        // A last line that a crash cut was not settled: the crosswalk did not change by it.
+        let Ok((key, before)) = serde_json::from_str::<(String, Option<String>)>(&line) else { continue };
+        known.entry(key).or_insert(before);
+    }
+    Ok(known)
 }
 
 #[cfg(test)]

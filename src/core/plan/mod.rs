@@ -223,6 +223,9 @@ pub struct MappingPlan {
     pub blocked: Vec<Blocked>,
     /// Target column that identifies a row and is known only once the row is written (or read); None: the key does.
     pub identity: Option<String>,
+    /// Key columns of the target.
+    #[serde(default)]
+    pub key: Vec<String>,
     /// Link fields: target column, linked mapping, its target object. Pending cells are resolved through the crosswalk
     /// of that object.
     pub links: Vec<PlanLink>,
@@ -256,6 +259,7 @@ impl MappingPlan {
             warnings: Vec::new(),
             blocked: Vec::new(),
             identity: None,
+            key: Vec::new(),
             links: Vec::new(),
         }
     }

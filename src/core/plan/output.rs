@@ -285,6 +285,7 @@ impl Output {
                 .map(|(column, source, expected)| (shape.columns[*column].clone(), *source, *expected))
                 .collect(),
             identity: shape.identity.clone(),
+            key: shape.mapping.key.clone(),
             links: shape.links.iter().map(|link| link.plan.clone()).collect(),
             ..MappingPlan::empty(&shape.mapping.name)
         };

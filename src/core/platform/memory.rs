@@ -11,7 +11,7 @@ use polars::prelude::{DataFrame, IntoColumn, StringChunked, StringChunkedBuilder
 
 use super::{
     Batch, Capabilities, ChangeBatch, ChangeKind, ColumnInfo, Connector, LOCATOR, ObjectInfo, ObjectVersion, Published,
-    ReadOptions, ReadReject, RecordReader, Recovery, RowResult, Schema, Source, TargetWriter, WriteContext,
+    ReadOptions, ReadReject, RecordReader, Recovery, RowResult, Schema, Source, TargetWriter, WriteContext, WrittenRow,
 };
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -316,7 +316,7 @@ struct Writer {
     names: Vec<String>,
     columns: Vec<usize>,
     written: u64,
-    last_ordinal: Option<u64>,
+    last_ordinal: Option<(u64, bool)>,
     stage: Stage,
 }
 
@@ -361,6 +361,26 @@ impl Writer {
         }
     }
 
+    /// Adds a row, under this number if it is free.
+    fn add(&mut self, cells: &[(usize, Option<String>)], number: Option<u64>) -> Result<RowResult> {
+        let mut row: Cells = vec![None; self.table.columns.len()];
+        for (index, cell) in cells {
+            row[*index].clone_from(cell);
+        }
+        let number = number.filter(|number| !self.table.rows.contains_key(number)).unwrap_or(self.table.next);
+        if let Some(index) = self.table.identity
+            && row[index].is_none()
+        {
+            row[index] = Some(number.to_string());
+        }
+        if let Some(reason) = self.row(&row, None)? {
+            return Ok(RowResult::Refused(reason));
+        }
+        self.table.next = self.table.next.max(number + 1);
+        self.table.rows.insert(number, row);
+        Ok(RowResult::Written(Some(self.identity(number))))
+    }
+
     /// Sets cells of a row that exists.
     fn set(&mut self, number: u64, cells: &[(usize, Option<String>)]) -> Result<RowResult> {
         let Some(mut row) = self.table.rows.get(&number).cloned() else { return Ok(RowResult::Moved) };
@@ -391,11 +411,17 @@ impl TargetWriter for Writer {
         let mut results = Vec::with_capacity(batch.kinds.len());
         for (at, locator) in locators.iter().enumerate() {
             monitor.check()?;
-            if self.last_ordinal.replace(batch.ordinals[at]).is_some_and(|last| last >= batch.ordinals[at]) {
+            // Rows that are put back stand before the row of their ordinal.
+            let order = (batch.ordinals[at], batch.kinds[at] != ChangeKind::Restore);
+            if self.last_ordinal.replace(order).is_some_and(|last| last > order || (last == order && order.1)) {
                 return Err(Error::usage("changes must come in the order of the target's rows"));
             }
             // What the run itself did not change is looked up where other programs may have changed it.
             let number: u64 = locator.parse().map_err(|_| Error::data("a locator names no row in memory"))?;
+            if batch.kinds[at] == ChangeKind::Restore {
+                results.push(self.add(&cells_at(&self.columns, &values, at), Some(number))?);
+                continue;
+            }
             let now = self.memory.up()?.tables.get(&self.object).and_then(|table| table.rows.get(&number).cloned());
             let planned = now
                 .as_ref()
@@ -422,23 +448,7 @@ impl TargetWriter for Writer {
         let mut results = Vec::with_capacity(rows.height());
         for at in 0..rows.height() {
             monitor.check()?;
-            let mut row: Cells = vec![None; self.table.columns.len()];
-            for (index, cell) in cells_at(&self.columns, &values, at) {
-                row[index] = cell;
-            }
-            let number = self.table.next;
-            if let Some(index) = self.table.identity
-                && row[index].is_none()
-            {
-                row[index] = Some(number.to_string());
-            }
-            if let Some(reason) = self.row(&row, None)? {
-                results.push(RowResult::Refused(reason));
-                continue;
-            }
-            self.table.next += 1;
-            self.table.rows.insert(number, row);
-            results.push(RowResult::Written(Some(self.identity(number))));
+            results.push(self.add(&cells_at(&self.columns, &values, at), None)?);
         }
         Ok(results)
     }
@@ -453,6 +463,14 @@ impl TargetWriter for Writer {
             Some(number) => self.set(number, &cells_at(&columns, &values, at)),
         };
         identities.iter().enumerate().map(amend).collect()
+    }
+
+    fn read_back(&mut self, rows: &[WrittenRow<'_>], _monitor: &dyn Monitor) -> Result<Vec<Option<u128>>> {
+        let hash = |row: &WrittenRow<'_>| {
+            let cells = self.table.rows.get(&self.find(row.identity?)?)?;
+            Some(cells_hash(cells.iter().map(Option::as_deref), &mut Vec::new()))
+        };
+        Ok(rows.iter().map(hash).collect())
     }
 
     fn publish(self: Box<Self>, monitor: &dyn Monitor) -> Result<Published> {

@@ -166,6 +166,9 @@ pub enum ChangeKind {
     Update,
     /// Remove the row.
     Delete,
+    /// Put a row back that was removed: before the row of that ordinal (files), under its locator where that is free
+    /// (tables). All columns have values; `expected` is not looked at.
+    Restore,
 }
 
 /// Changes to rows that exist, ascending by ordinal over the whole run.
@@ -192,6 +195,17 @@ pub enum RowResult {
     Moved,
     /// The platform refused the row, in its own words.
     Refused(String),
+}
+
+/// A row that was written, for [`TargetWriter::read_back`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenRow<'r> {
+    /// Its place: among all rows, or if `appended` among those that were inserted.
+    pub place: u64,
+    /// It was inserted.
+    pub appended: bool,
+    /// What the writer answered in [`RowResult::Written`].
+    pub identity: Option<&'r str>,
 }
 
 /// How a publish ended.
@@ -229,6 +243,30 @@ pub trait TargetWriter {
     /// stay open as long as it likes.
     fn holds(&self) -> Option<&str> {
         None
+    }
+    /// The rows that the last [`TargetWriter::change`] updated or deleted, byte for byte as they were, where their cells do
+    /// not say everything (text files). Only this platform understands them; empty, or one a row of the batch.
+    fn take_originals(&mut self) -> Vec<Option<Vec<u8>>> {
+        Vec::new()
+    }
+    /// What the rows of the next [`TargetWriter::change`] shall be byte for byte, as an earlier run's writer gave them. Where
+    /// they do not fit the values (any more), the values are written.
+    fn set_originals(&mut self, _originals: Vec<Option<Vec<u8>>>) {}
+    /// What was done to the end of the object so that rows could follow; asked after the last amend. Only this platform
+    /// understands it.
+    fn ending(&mut self, _monitor: &dyn Monitor) -> Result<Option<String>> {
+        Ok(None)
+    }
+    /// Takes back what an earlier run's writer told by [`TargetWriter::ending`], if nobody added rows since.
+    fn set_ending(&mut self, _ending: &str) {}
+    /// From now on a delete that would remove or change rows of other objects is refused.
+    fn spare_others(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// Hash of whole rows ([`crate::table::hash::row_hash`], schema order) as they will read once published; None: not there,
+    /// or the platform cannot tell. Asked after the last amend, in the order of the places; nothing is written after it.
+    fn read_back(&mut self, rows: &[WrittenRow<'_>], _monitor: &dyn Monitor) -> Result<Vec<Option<u128>>> {
+        Ok(vec![None; rows.len()])
     }
     /// Makes it visible: fsync, journal, rename or commit.
     fn publish(self: Box<Self>, monitor: &dyn Monitor) -> Result<Published>;

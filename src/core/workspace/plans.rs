@@ -96,12 +96,7 @@ impl Workspace {
     pub(crate) fn plan_for(&self, request: &PlanRequest, monitor: &dyn Monitor) -> Result<Plan> {
         let chosen = self.chosen(&request.mappings)?;
         let state = StateDir::of(&self.project().root);
-        state.make()?;
-        let plans = state.path().join("plans");
-        let made = tempfile::Builder::new()
-            .prefix(".making-")
-            .tempdir_in(&plans)
-            .map_err(|error| Error::io("create a folder in", &plans, &error))?;
+        let made = self.new_plan_folder()?;
         let crosswalk = state.crosswalk(self.project().env.as_deref())?;
         let erased = ErasedList::open(&state)?;
         let mut parents: HashMap<String, ParentIndex> = HashMap::new();
@@ -150,18 +145,37 @@ impl Workspace {
             }
             out.push(plan);
         }
+        self.store_plan(made, &request.purpose, out)
+    }
+
+    /// A folder for the files of a plan that is being made.
+    pub(super) fn new_plan_folder(&self) -> Result<tempfile::TempDir> {
+        let state = StateDir::of(&self.project().root);
+        state.make()?;
+        let plans = state.path().join("plans");
+        let made = tempfile::Builder::new().prefix(".making-").tempdir_in(&plans);
+        made.map_err(|error| Error::io("create a folder in", &plans, &error))
+    }
+
+    /// Keeps a plan whose files are made.
+    pub(super) fn store_plan(
+        &self,
+        made: tempfile::TempDir,
+        purpose: &Purpose,
+        mappings: Vec<MappingPlan>,
+    ) -> Result<Plan> {
         let env = self.project().env.clone();
         let plan = Plan {
             version: store::VERSION,
-            id: store::id_of(env.as_deref(), &request.purpose, &out),
+            id: store::id_of(env.as_deref(), purpose, &mappings),
             mode: Mode::Full,
-            purpose: request.purpose.clone(),
+            purpose: purpose.clone(),
             created: now(),
-            confirm: confirm_word(env.as_deref(), &out),
+            confirm: confirm_word(env.as_deref(), &mappings),
             env,
-            mappings: out,
+            mappings,
         };
-        let made = made.keep();
+        let (made, plans) = (made.keep(), StateDir::of(&self.project().root).path().join("plans"));
         store::publish(&made, &plans, &plan).inspect_err(|_| _ = std::fs::remove_dir_all(&made))?;
         self.note_planned(&plan)?;
         self.prune_plans();

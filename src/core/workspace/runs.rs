@@ -11,7 +11,7 @@ use crate::migrate::{
     spawn_engine, write_whole,
 };
 use crate::monitor::{CancelFlag, Monitor, Progress};
-use crate::plan::{MappingPlan, Plan};
+use crate::plan::{MappingPlan, Plan, Purpose};
 use crate::project::{Bound, Budget, RunConfig};
 use crate::score::{Consistency, Tally};
 
@@ -42,8 +42,8 @@ impl Workspace {
         }
     }
 
-    /// Notes a run of a stored plan, without an engine yet.
-    pub(super) fn create_run(&self, plan: &Plan, confirm: &str) -> Result<RunRecord> {
+    /// Notes a run of a stored plan, without an engine yet: for who executes it in its own process.
+    pub fn create_run(&self, plan: &Plan, confirm: &str) -> Result<RunRecord> {
         if let Some(error) = plan.refusal() {
             return Err(error);
         }
@@ -246,7 +246,10 @@ impl Workspace {
     /// Plans anew what moved since the plan; answers what to say about it.
     fn fresh_plan(&self, plan: &Plan, monitor: &dyn Monitor) -> Option<String> {
         let names: Vec<String> = plan.mappings.iter().map(|mapping| mapping.mapping.clone()).collect();
-        let fresh = self.plan(&names, None, monitor).ok()?;
+        let fresh = match &plan.purpose {
+            Purpose::Revert { run } => self.revert(run, &names, monitor).ok()?.plan,
+            _ => self.plan(&names, None, monitor).ok()?,
+        };
         Some(format!("a fresh plan was made of what the target holds now: {}", fresh.id))
     }
 

@@ -7,12 +7,14 @@ use super::plans::problems_error;
 use super::{Freshness, Workspace};
 use crate::error::{Error, Result};
 use crate::journal::{Crosswalk, MappingResult, StateDir, read_rejects, rejects_file};
+use crate::migrate::recovery::read_plan;
+use crate::migrate::revert;
 use crate::migrate::verify::{self, Verified, Verify};
 use crate::migrate::{Failure, RecordState};
 use crate::monitor::Monitor;
 use crate::plan::shape::Shape;
 use crate::plan::store::refuse_erased;
-use crate::plan::{MappingPlan, Plan, Selection};
+use crate::plan::{MappingPlan, Plan, Purpose, Selection};
 use crate::platform::Source;
 use crate::table::Snapshot;
 
@@ -62,9 +64,11 @@ impl Workspace {
                 None => HashSet::new(),
             };
             let job = Read { plan: part, dir: &state.plan(&plan.id), crosswalk: &crosswalk, unwritten: &unwritten };
-            let (verified, target) = self
-                .verify_mapping(&job, request.values, monitor)
-                .map_err(|error| error.at(format!("mapping {}", part.mapping)))?;
+            let verified = match &plan.purpose {
+                Purpose::Revert { run } => self.verify_revert(part, &state.plan(&plan.id), &state.run(run), monitor),
+                _ => self.verify_mapping(&job, request.values, monitor),
+            };
+            let (verified, target) = verified.map_err(|error| error.at(format!("mapping {}", part.mapping)))?;
             verify::keep_failures(&keep, &part.mapping, &verified.failures)?;
             let mut counts = part.counts;
             if !plan.mappings[at + 1..].iter().any(|later| later.to == part.to) {
@@ -90,6 +94,28 @@ impl Workspace {
     pub fn failures(&self, plan_or_run: &str, mapping: &str, first: usize, count: usize) -> Result<Vec<Failure>> {
         let dir = self.journal_folder(plan_or_run)?;
         Ok(verify::read_failures(&dir, mapping, first, count)?.unwrap_or_default())
+    }
+
+    /// Does the target read as it did before the run that was taken back.
+    fn verify_revert(
+        &self,
+        part: &MappingPlan,
+        dir: &Path,
+        reverted: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<(Verified, Option<PathBuf>)> {
+        let to = self.connector(&part.to.platform)?;
+        if !to.version(&part.to.object)?.exists {
+            return Err(Error::refused(format!("{} is gone", part.to)).advise("bring it back, then verify again"));
+        }
+        let object = Source::Object(part.to.object.clone());
+        let target = self.snapshot(&part.to.platform, &object, &part.to.to_string(), Freshness::Now, monitor)?;
+        let written = read_plan(reverted).ok().and_then(|plan| {
+            let mapping = plan.mappings.into_iter().find(|mapping| mapping.mapping == part.mapping)?;
+            Some(mapping.write_columns())
+        });
+        let verified = revert::verify(part, dir, &target, &written.unwrap_or_default(), monitor)?;
+        Ok((verified, Some(target.dir().to_owned())))
     }
 
     fn verify_mapping(

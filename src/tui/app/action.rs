@@ -120,6 +120,7 @@ actions! {
     Plan "plan" "preview" Migrate [] "Plan: read both sides and show every change. Nothing is written.";
     Migrate "migrate" "migrate" Migrate [dangerous] "Run this plan. You type the target's name to confirm.";
     Report "report" "report" Migrate [] "Say where the report of this run is, and copy the path: one HTML file to hand over.";
+    Revert "revert" "revert" Migrate [dangerous] "Plan to take this run back. Nothing is written before that plan is confirmed.";
     Retry "retry" "retry these" Migrate [] "Plan a retry of this row, or of all rows of this cause. Nothing is written.";
     RetryMended "retry_mended" "retry mended" Migrate [] "Plan a retry of all rows that are mended. Nothing is written.";
     CancelRun "cancel_run" "cancel" Migrate [dangerous] "End the run before it publishes; what it staged is thrown away.";

@@ -134,10 +134,12 @@ const RUN: &[Row] = &[
     ("e", Action::EditField),
     ("r", Action::Rejects),
     ("p", Action::Plan),
+    ("U", Action::Revert),
     ("x", Action::Reveal),
 ];
 const HISTORY: &[Row] = &[
     ("enter", Action::Open),
+    ("U", Action::Revert),
     ("p", Action::Plan),
     ("e", Action::EditField),
     ("r", Action::Rejects),

@@ -110,6 +110,8 @@ pub enum Lane {
     Correct,
     /// The cut-over's checklist.
     Cutover,
+    /// What is kept of a run of the past.
+    HistoryKept,
 }
 
 impl Lane {
@@ -243,6 +245,10 @@ pub enum Request {
     Cutover(CutoverRequest),
     /// A stored plan.
     LoadPlan(String),
+    /// The plan that takes this run back.
+    Revert(String),
+    /// What is kept so that this run can be taken back.
+    Kept(String),
     /// Rows behind a count.
     PlanRows {
         /// Plan.
@@ -387,8 +393,10 @@ pub enum Answer {
     Cutover(Box<Cutover>),
     /// To [`Request::Correct`].
     Corrected(Box<Corrected>),
-    /// To [`Request::Plan`], [`Request::Retry`] and [`Request::LoadPlan`].
+    /// To [`Request::Plan`], [`Request::Retry`], [`Request::LoadPlan`] and [`Request::Revert`].
     Plan(Arc<Plan>),
+    /// To [`Request::Kept`]: bytes.
+    Kept(String, u64),
     /// To [`Request::PlanRows`]: rows, and how many there are.
     PlanRows(Vec<PlanRow>, u64),
     /// To [`Request::Rejects`].

@@ -192,6 +192,15 @@ impl Shared {
         self.inbox = Some(OpenInbox { of: of.to_owned(), back, at });
         self.go(ScreenId::Rejects);
     }
+    /// Plans to take a run back; the plan is shown like every other.
+    pub fn plan_revert(&mut self, run: &RunRecord) {
+        if !run.state.is_final() {
+            self.tell(Tone::Info, "this run is still at work: cancel it, or wait until it has ended");
+            return;
+        }
+        self.go(ScreenId::Diff);
+        self.ask(Lane::Plan, "planning to take the run back", Request::Revert(run.id.clone()));
+    }
     /// Another screen.
     pub fn go(&mut self, screen: ScreenId) {
         self.goto = Some(screen);

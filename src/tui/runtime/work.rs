@@ -105,6 +105,11 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
                 CutoverRequest::Switch(typed) => workspace.cutover_switch(&typed)?,
             }))
         }
+        Request::Revert(run) => Answer::Plan(Arc::new(now().revert(&run, &[], monitor)?.plan)),
+        Request::Kept(run) => {
+            let bytes = now().kept_bytes(&run);
+            Answer::Kept(run, bytes)
+        }
         Request::LoadPlan(id) => Answer::Plan(Arc::new(now().load_plan(&id)?)),
         Request::PlanRows { plan, mapping, operation, column, first, count } => {
             let (rows, total) = now().plan_rows(&plan, &mapping, operation, column.as_deref(), first, count)?;

@@ -110,6 +110,18 @@ pub fn value(cell: Option<&str>, personal: bool, look: &Look) -> String {
 
 pub use crate::app::thousands as number;
 
+/// A size for people: `812 B`, `1.4 MB`.
+pub fn size(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if size < 999.5 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") };
+        }
+        size /= 1_000.0;
+    }
+    format!("{size:.1} TB")
+}
+
 /// A share of 0 to 1 as a percentage, rounded down: 100 % only if it is all.
 pub fn percent(share: f64) -> String {
     let hundredths = (share * 10_000.0).floor() / 100.0;
@@ -189,6 +201,7 @@ mod tests {
     fn numbers_and_shares_read_well() {
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(number(12), "12");
+        assert_eq!([size(0), size(812), size(1_400_000)], ["0 B", "812 B", "1.4 MB"]);
         assert_eq!(percent(0.999_99), "99.99 %");
         assert_eq!(percent(1.0), "100 %");
     }

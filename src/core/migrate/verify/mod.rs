@@ -87,7 +87,7 @@ impl States {
             (RecordState::Pending, self.pending),
         ]
     }
-    fn add(&mut self, state: RecordState, records: u64) {
+    pub(crate) fn add(&mut self, state: RecordState, records: u64) {
         *match state {
             RecordState::Pending => &mut self.pending,
             RecordState::Validated => &mut self.validated,

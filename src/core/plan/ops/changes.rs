@@ -2,17 +2,36 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::{DataFrame, IdxCa, IdxSize};
+use polars::prelude::{BooleanChunked, DataFrame, IdxCa, IdxSize};
 
 use super::reader::{mask, texts};
 use super::{
-    Changes, EXPECTED, IDENTITY, KEY, LOCATOR, OP, OPS_BATCH, OpsReader, SOURCE, Store, StoreWriter, TARGET, operation,
+    BEFORE, Changes, EXPECTED, IDENTITY, KEY, LOCATOR, OP, OPS_BATCH, ORIGINAL, OpsReader, SOURCE, Store, StoreWriter,
+    TARGET, operation,
 };
 use crate::error::{Error, Result};
+use crate::migrate::preimages::raw_bytes;
 use crate::plan::Operation;
 use crate::platform::{ChangeBatch, ChangeKind};
 
 const CHANGES: [Operation; 3] = [Operation::Update, Operation::Delete, Operation::Mark];
+
+/// Changes, and rows that are put back at their place.
+fn changes_of(frame: &DataFrame) -> Result<BooleanChunked> {
+    let changes = mask(frame, &CHANGES)?;
+    Ok(match frame.column(BEFORE) {
+        Ok(before) => changes | before.is_not_null(),
+        Err(_) => changes,
+    })
+}
+
+/// Where each row changes the target, ascending: its row, or the row that it is put back before.
+fn places(frame: &DataFrame) -> Result<Vec<u32>> {
+    let targets = frame.column(TARGET)?.u32()?;
+    let before = frame.column(BEFORE).ok().map(|before| before.u32()).transpose()?;
+    let before = |row: usize| before.and_then(|before| before.get(row));
+    Ok((0..frame.height()).map(|row| before(row).or(targets.get(row)).unwrap_or_default()).collect())
+}
 /// Changes that are sorted in memory at a time.
 pub(super) const SORT_ROWS: usize = 4 * OPS_BATCH;
 
@@ -34,13 +53,17 @@ impl ChangeRun {
 
     pub(super) fn with_sort_rows(reader: OpsReader, temp: &Path, sort_rows: usize) -> Result<Self> {
         let mut targets = Vec::new();
-        let columns = [OP, TARGET].map(str::to_owned);
+        let columns: Vec<String> = [OP, TARGET, BEFORE]
+            .into_iter()
+            .filter(|name| reader.store.columns().iter().any(|known| known == name))
+            .map(str::to_owned)
+            .collect();
         let mut at = 0;
         while at < reader.store.rows() {
             let frame = reader.store.slice(at, OPS_BATCH, Some(&columns))?;
             at += frame.height() as u64;
-            let frame = frame.filter(&mask(&frame, &CHANGES)?)?;
-            targets.extend(frame.column(TARGET)?.u32()?.iter().flatten());
+            let frame = frame.filter(&changes_of(&frame)?)?;
+            targets.extend(places(&frame)?);
         }
         let mut run = Self { reader, buckets: VecDeque::new(), sorted: None, temp: None };
         if targets.len() <= sort_rows {
@@ -72,7 +95,7 @@ impl ChangeRun {
         while at < self.reader.store.rows() {
             let frame = self.reader.store.slice(at, OPS_BATCH, None)?;
             at += frame.height() as u64;
-            let frame = frame.filter(&mask(&frame, &CHANGES)?)?;
+            let frame = frame.filter(&changes_of(&frame)?)?;
             if frame.height() > 0 {
                 take(frame)?;
             }
@@ -88,8 +111,7 @@ impl ChangeRun {
         let mut writers = paths.iter().map(|path| StoreWriter::create(path, &schema)).collect::<Result<Vec<_>>>()?;
         self.each_slice(|frame| {
             let mut rows: Vec<Vec<IdxSize>> = vec![Vec::new(); starts.len()];
-            for (row, target) in frame.column(TARGET)?.u32()?.iter().enumerate() {
-                let target = target.unwrap_or_default();
+            for (row, target) in places(&frame)?.into_iter().enumerate() {
                 rows[starts.partition_point(|start| *start <= target).saturating_sub(1)].push(row as IdxSize);
             }
             for (rows, writer) in rows.into_iter().zip(&mut writers) {
@@ -144,9 +166,13 @@ impl ChangeRun {
             batch: ChangeBatch {
                 kinds: operations
                     .iter()
-                    .map(|known| if *known == Operation::Delete { ChangeKind::Delete } else { ChangeKind::Update })
+                    .map(|known| match known {
+                        Operation::Delete => ChangeKind::Delete,
+                        Operation::Insert => ChangeKind::Restore,
+                        _ => ChangeKind::Update,
+                    })
                     .collect(),
-                ordinals: frame.column(TARGET)?.u32()?.iter().map(|at| u64::from(at.unwrap_or_default())).collect(),
+                ordinals: places(frame)?.into_iter().map(u64::from).collect(),
                 locators,
                 expected,
                 values: self.reader.values(frame)?,
@@ -155,6 +181,10 @@ impl ChangeRun {
             keys: texts(frame.column(KEY)?.str()?),
             identities: texts(frame.column(IDENTITY)?.str()?),
             pending: self.reader.pending(frame)?,
+            originals: match frame.column(ORIGINAL) {
+                Ok(column) => column.str()?.iter().map(|text| raw_bytes(text?)).collect(),
+                Err(_) => Vec::new(),
+            },
             operations,
         })
     }
@@ -162,9 +192,11 @@ impl ChangeRun {
 
 fn sort(mut frame: DataFrame) -> Result<DataFrame> {
     frame.rechunk_mut_par();
-    let targets: Vec<u32> = frame.column(TARGET)?.u32()?.iter().map(Option::unwrap_or_default).collect();
-    let mut order: Vec<IdxSize> = (0..targets.len() as IdxSize).collect();
-    order.sort_by_key(|row| targets[*row as usize]);
+    let places = places(&frame)?;
+    // What is put back before a row comes before the row's own change; else as they came.
+    let changes = frame.column(TARGET)?.is_not_null();
+    let mut order: Vec<IdxSize> = (0..places.len() as IdxSize).collect();
+    order.sort_by_key(|row| (places[*row as usize], changes.get(*row as usize)));
     Ok(frame.take(&IdxCa::from_vec("rows".into(), order))?)
 }
 

@@ -44,6 +44,11 @@ pub const CHANGED: &str = "__changed";
 /// Prefix of columns with the old keys of parents whose new id is not known yet.
 pub const PENDING: &str = "__pending_";
 
+/// Column of reverts: an insert puts a row back before the target row of this ordinal.
+pub const BEFORE: &str = "__before";
+/// Column of reverts: the row byte for byte, as the platform once gave it.
+pub const ORIGINAL: &str = "__original";
+
 /// Operations by their code in [`OP`].
 const CODES: [Operation; 9] = [
     Operation::Insert,

@@ -38,6 +38,7 @@ impl Changes {
             sources: head(&mut self.sources, rows),
             keys: head(&mut self.keys, rows),
             identities: head(&mut self.identities, rows),
+            originals: head(&mut self.originals, rows),
             pending: head_links(&mut self.pending, rows),
         }))
     }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use polars::prelude::{BooleanChunked, DataFrame, NewChunkedArray, StringChunked};
 
-use super::{ChangeRun, IDENTITY, KEY, OP, OPS_BATCH, PENDING, SOURCE, Store, code, ops_path};
+use super::{BEFORE, ChangeRun, IDENTITY, KEY, OP, OPS_BATCH, PENDING, SOURCE, Store, code, ops_path};
 use crate::error::Result;
 use crate::plan::{MappingPlan, Operation, PlanLink};
 use crate::platform::ChangeBatch;
@@ -34,6 +34,8 @@ pub struct Changes {
     pub identities: Vec<Option<String>>,
     /// Cells that wait for a parent.
     pub pending: Vec<PendingLink>,
+    /// Reverts: the rows byte for byte, where the platform once gave them; else empty.
+    pub originals: Vec<Option<Vec<u8>>>,
 }
 
 /// Rows to insert, in source order.
@@ -92,7 +94,12 @@ impl OpsReader {
     /// The inserts of one slice, which may have none.
     pub fn inserts_of(&self, slice: u64) -> Result<Inserts> {
         let frame = self.store.slice(slice * OPS_BATCH as u64, OPS_BATCH, None)?;
-        let frame = frame.filter(&mask(&frame, &[Operation::Insert])?)?;
+        let mut inserts = mask(&frame, &[Operation::Insert])?;
+        // What is put back at its place is a change.
+        if let Ok(before) = frame.column(BEFORE) {
+            inserts = inserts & before.is_null();
+        }
+        let frame = frame.filter(&inserts)?;
         Ok(Inserts {
             sources: frame.column(SOURCE)?.u32()?.iter().map(|at| u64::from(at.unwrap_or_default())).collect(),
             keys: frame.column(KEY)?.str()?.iter().map(|key| key.unwrap_or_default().to_owned()).collect(),

@@ -5,7 +5,10 @@ use polars::prelude::{
     Column, DataFrame, DataType, Field, IntoColumn, NamedFrom, PlSmallStr, Schema, Series, StringChunked,
 };
 
-use super::{CHANGED, EXPECTED, IDENTITY, KEPT, KEY, LOCATOR, OP, PENDING, REASON, SOURCE, StoreWriter, TARGET, code};
+use super::{
+    BEFORE, CHANGED, EXPECTED, IDENTITY, KEPT, KEY, LOCATOR, OP, ORIGINAL, PENDING, REASON, SOURCE, StoreWriter,
+    TARGET, code,
+};
 use crate::error::Result;
 use crate::plan::Operation;
 
@@ -32,6 +35,10 @@ pub struct OpRow {
     pub kept: Vec<usize>,
     /// Fields changed.
     pub changed: Vec<usize>,
+    /// Reverts: an insert puts a row back before the target row of this ordinal.
+    pub before: Option<u32>,
+    /// Reverts: the row byte for byte, as text ([`crate::migrate`]).
+    pub original: Option<String>,
 }
 
 /// Writes `NAME.ops.parquet`.
@@ -39,12 +46,20 @@ pub struct OpsWriter {
     store: StoreWriter,
     fields: Vec<String>,
     links: Vec<String>,
+    reverts: bool,
     rows: u64,
 }
 
 impl OpsWriter {
     /// Creates the file for these target fields, some of which are links.
     pub fn create(path: &Path, fields: &[String], links: &[String]) -> Result<Self> {
+        Self::create_for(path, fields, links, false)
+    }
+    /// Creates the file of a revert of all these fields.
+    pub fn create_revert(path: &Path, fields: &[String]) -> Result<Self> {
+        Self::create_for(path, fields, &[], true)
+    }
+    fn create_for(path: &Path, fields: &[String], links: &[String], reverts: bool) -> Result<Self> {
         let text = |name: &str| Field::new(PlSmallStr::from_str(name), DataType::String);
         let number = |name: &str, kind: DataType| Field::new(PlSmallStr::from_str(name), kind);
         let mut schema = vec![
@@ -57,8 +72,11 @@ impl OpsWriter {
         schema.extend([KEY, IDENTITY, LOCATOR, REASON, KEPT, CHANGED].map(text));
         schema.extend(fields.iter().map(|name| text(name)));
         schema.extend(links.iter().map(|name| text(&format!("{PENDING}{name}"))));
+        if reverts {
+            schema.extend([number(BEFORE, DataType::UInt32), text(ORIGINAL)]);
+        }
         let store = StoreWriter::create(path, &Schema::from_iter(schema))?;
-        Ok(Self { store, fields: fields.to_vec(), links: links.to_vec(), rows: 0 })
+        Ok(Self { store, fields: fields.to_vec(), links: links.to_vec(), reverts, rows: 0 })
     }
     /// Adds rows. `cells`: one column per field; `pending`: one per link field; all as long as `rows`.
     pub fn write(&mut self, rows: &[OpRow], cells: &[StringChunked], pending: &[StringChunked]) -> Result<()> {
@@ -90,6 +108,10 @@ impl OpsWriter {
         }
         for (name, column) in self.links.iter().zip(pending) {
             columns.push(column.clone().with_name(format!("{PENDING}{name}").into()).into_column());
+        }
+        if self.reverts {
+            columns.push(small(BEFORE, &|row| row.before));
+            columns.push(text(ORIGINAL, &|row| row.original.clone()));
         }
         self.store.write(&mut DataFrame::new(rows.len(), columns)?)?;
         self.rows += rows.len() as u64;

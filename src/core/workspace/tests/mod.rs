@@ -6,4 +6,5 @@ mod proof;
 mod properties;
 mod rejects;
 mod repairing;
+mod reverting;
 mod verifying;

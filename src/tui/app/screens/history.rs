@@ -17,6 +17,8 @@ pub struct HistoryScreen {
     pub open: Option<String>,
     /// What it left out.
     pub rejects: RunRejects,
+    /// The run last looked at, and the bytes that are kept to take it back.
+    pub kept: Option<(String, u64)>,
     listed: Wanted<u64>,
 }
 
@@ -26,6 +28,7 @@ impl Default for HistoryScreen {
             list: ListState::default(),
             open: None,
             rejects: RunRejects::new(Lane::HistoryRejects),
+            kept: None,
             listed: Wanted::default(),
         }
     }
@@ -49,6 +52,17 @@ impl HistoryScreen {
         shared.copy(path.clone());
         shared.tell(Tone::Good, format!("copied: {path}"));
     }
+    /// The run that is looked at, or the one at the cursor.
+    fn chosen(&self, shared: &Shared) -> Option<RunRecord> {
+        if self.open.is_some() { self.run(shared).cloned() } else { shared.runs.get(self.list.cursor).cloned() }
+    }
+    /// Its plan to take it back.
+    fn revert(&self, shared: &mut Shared) {
+        match self.chosen(shared) {
+            Some(run) => shared.plan_revert(&run),
+            None => shared.tell(Tone::Info, "there is no run yet"),
+        }
+    }
 }
 
 impl ScreenState for HistoryScreen {
@@ -67,12 +81,18 @@ impl ScreenState for HistoryScreen {
             self.report(shared);
             return true;
         }
+        if action == Action::Revert {
+            self.revert(shared);
+            return true;
+        }
         if self.open.is_none() {
             return match action {
                 Action::Open => {
                     if let Some(run) = shared.runs.get(self.list.cursor).cloned() {
                         self.rejects.close();
                         self.rejects.open(&run);
+                        self.kept = None;
+                        shared.ask(Lane::HistoryKept, "", Request::Kept(run.id.clone()));
                         self.open = Some(run.id);
                     }
                     true
@@ -103,6 +123,9 @@ impl ScreenState for HistoryScreen {
     }
     fn answer(&mut self, lane: Lane, answer: &Answer, _: &mut Shared) {
         self.rejects.take(lane, answer);
+        if let (Lane::HistoryKept, Answer::Kept(run, bytes)) = (lane, answer) {
+            self.kept = Some((run.clone(), *bytes));
+        }
     }
     fn find(&mut self, sought: &str, forward: bool, shared: &mut Shared) -> bool {
         let fits = |run: &RunRecord| format!("{} {} {}", run.id, run.plan, run.owner).contains(sought);
@@ -128,7 +151,7 @@ impl ScreenState for HistoryScreen {
     fn offers(&self, action: Action, shared: &Shared) -> bool {
         match action {
             Action::EditField | Action::Reveal => self.open.is_some(),
-            Action::Rejects | Action::Report => !shared.runs.is_empty(),
+            Action::Rejects | Action::Report | Action::Revert => !shared.runs.is_empty(),
             _ => true,
         }
     }

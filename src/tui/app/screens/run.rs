@@ -153,6 +153,10 @@ impl ScreenState for RunScreen {
             Action::Open => self.rejects.show(shared),
             Action::Rejects => self.rejects.open_inbox(ScreenId::Run, shared),
             Action::EditField => self.rejects.mend(shared),
+            Action::Revert => match shared.run.clone() {
+                Some(run) => shared.plan_revert(&run),
+                None => shared.tell(Tone::Info, "there is no run yet"),
+            },
             _ => return self.rejects.list.act(action),
         }
         true
@@ -201,6 +205,7 @@ impl ScreenState for RunScreen {
             | Action::ThrottleRun
             | Action::RunWorkers => shared.run.as_ref().is_some_and(|run| Self::takes(action, run)),
             Action::Open | Action::Rejects | Action::EditField | Action::Reveal => !self.rejects.causes.is_empty(),
+            Action::Revert => shared.run.as_ref().is_some_and(|run| run.state.is_final()),
             action => action != ScreenId::Run.action(),
         }
     }

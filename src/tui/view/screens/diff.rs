@@ -180,6 +180,9 @@ fn title(heading: &str, wide: bool) -> String {
 /// What an operator must know of a mapping's plan, the most pressing first.
 fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatui::style::Style)> {
     let mut notes = Vec::new();
+    if let Some(run) = DiffScreen::reverts(plan) {
+        notes.push((format!(" REVERT: makes rows what they were before run {run}"), look.theme.title()));
+    }
     for blocked in &mapping.blocked {
         notes.push((format!(" BLOCKED: {} ({})", blocked.reason, blocked.advice), look.theme.bad()));
     }

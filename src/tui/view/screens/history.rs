@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::app::App;
 use crate::app::screens::history::HistoryScreen;
 use crate::view::table::{self, Cell, Column, Selection};
-use crate::view::text::number;
+use crate::view::text::{number, size};
 use crate::view::{Look, results, widgets};
 
 /// Draws the body.
@@ -55,7 +55,9 @@ fn list(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: 
 fn one(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &Look) {
     let Some(run) = screen.run(&app.shared) else { return };
     let ended = run.ended.as_ref().map(|ended| format!(" to {ended}")).unwrap_or_default();
-    widgets::put(frame, area, 0, &format!(" {}{ended}  by {}", run.started, run.owner), look.theme.dim(), look);
+    let kept = screen.kept.as_ref().filter(|(id, bytes)| *id == run.id && *bytes > 0);
+    let kept = kept.map(|(_, bytes)| format!("  {} kept to revert it", size(*bytes))).unwrap_or_default();
+    widgets::put(frame, area, 0, &format!(" {}{ended}{kept}  by {}", run.started, run.owner), look.theme.dim(), look);
     results::draw(frame, area, 1, run, &screen.rejects, look);
 }
 

@@ -93,6 +93,13 @@ impl DiffScreen {
             Some((format!("{}: {}", mapping.mapping, first.reason), first.advice.clone()))
         })
     }
+    /// The run that the plan takes back, if it is such a plan.
+    pub fn reverts(plan: &Plan) -> Option<&str> {
+        match &plan.purpose {
+            Purpose::Revert { run } => Some(run),
+            _ => None,
+        }
+    }
     /// Nothing would be written.
     pub fn is_noop(plan: &Plan) -> bool {
         plan.mappings.iter().all(|mapping| mapping.counts.is_noop())
@@ -126,7 +133,15 @@ impl DiffScreen {
             shared.fail(&crm_core::Error::refused(reason).advise(advice));
             return;
         }
-        if self.stale || shared.unsaved().next().is_some() {
+        let reverts = Self::reverts(&plan).map(str::to_owned);
+        if self.stale && reverts.is_some() {
+            shared.fail(
+                &crm_core::Error::refused("the target has changed since this plan was made")
+                    .advise("U on the History screen plans anew to take the run back"),
+            );
+            return;
+        }
+        if reverts.is_none() && (self.stale || shared.unsaved().next().is_some()) {
             shared.fail(
                 &crm_core::Error::refused("the mappings have changed since this plan was made")
                     .advise("p makes the plan anew; only what was shown is run"),
@@ -134,29 +149,40 @@ impl DiffScreen {
             return;
         }
         if Self::is_noop(&plan) {
-            shared.tell(Tone::Good, "nothing to write: the target has it all already");
+            shared.tell(
+                Tone::Good,
+                if reverts.is_some() {
+                    "nothing to take back: all is as before that run, but for rows that are held"
+                } else {
+                    "nothing to write: the target has it all already"
+                },
+            );
             return;
         }
         let sum = |operation| plan.mappings.iter().map(|mapping| count(&mapping.counts, operation)).sum::<u64>();
-        let mut words = vec![format!(
+        let mut words: Vec<String> = reverts.iter().map(|run| format!("Takes run {run} back.")).collect();
+        words.push(format!(
             "{} inserts, {} updates, {} deletes, {} marks in {} objects.",
             sum(Operation::Insert),
             sum(Operation::Update),
             sum(Operation::Delete),
             sum(Operation::Mark),
             plan.mappings.len()
-        )];
+        ));
         words.extend(
             plan.mappings.iter().filter(|mapping| !mapping.here.atomic).map(|mapping| {
                 format!("{}: NOT atomic here; what is written stays if the run is stopped.", mapping.to)
             }),
         );
         let left: u64 = sum(Operation::Rejected) + sum(Operation::Held);
-        if left > 0 {
+        if left > 0 && reverts.is_some() {
+            words.push(format!("{left} rows were changed since and stay as they are."));
+        } else if left > 0 {
             words.push(format!("{left} rows are not carried over; they are kept with their reasons."));
         }
         words.push(format!("Type {} to confirm:", plan.confirm));
-        let mut question = Question::text("Migrate", Tag::Migrate, "");
+        let title = if reverts.is_some() { "Revert" } else { "Migrate" };
+        let mut question = Question::text(title, Tag::Migrate, "");
         question.lines = words.into_iter().map(Words::from).collect();
         question.must_be = Some(plan.confirm.clone());
         question.danger = true;
@@ -221,7 +247,8 @@ impl DiffScreen {
 impl ScreenState for DiffScreen {
     fn settle(&mut self, shared: &mut Shared) {
         let Some(plan) = shared.plan.clone() else { return };
-        self.stale |= self.saves != shared.saves;
+        // A plan that takes a run back is made of what that run kept, not of the mappings.
+        self.stale |= self.saves != shared.saves && Self::reverts(&plan).is_none();
         self.mappings.layout(plan.mappings.len(), plan.mappings.len().min(shared.body().1 / 3).max(1));
         let Some(mapping) = self.mapping(&plan) else { return };
         let (name, operation) = (mapping.mapping.clone(), self.operation());
@@ -246,6 +273,10 @@ impl ScreenState for DiffScreen {
     fn heading(&self, shared: &Shared) -> String {
         let Some(plan) = &shared.plan else { return "PLAN  none yet".to_owned() };
         let made = plan.created.get(11..16).unwrap_or_default();
+        if let Some(run) = Self::reverts(plan) {
+            let stale = if self.stale { "  STALE" } else { "" };
+            return format!("REVERT of run {run} -> {}  plan {}{stale}", plan.confirm, plan.id);
+        }
         let stale = if self.stale { "  STALE: mappings changed, p plans anew" } else { "" };
         let purpose = match &plan.purpose {
             Purpose::Migrate => String::new(),

@@ -114,3 +114,42 @@ fn the_report_of_a_run_is_named_and_copied() {
     press(&mut app, "up R");
     assert!(app.shared.notice.as_ref().unwrap().text.contains("when the run has ended"));
 }
+
+#[test]
+fn a_run_is_taken_back_by_a_plan_that_says_so_and_is_confirmed() {
+    use crm_core::plan::{MappingPlan, Plan, Purpose};
+    let mut app = with_runs();
+    press(&mut app, "down U");
+    assert_eq!(app.screen, ScreenId::Diff);
+    assert!(app.shared.jobs.contains_key(&Lane::Plan));
+    let run = "20261122-180000-aa00bb".to_owned();
+    let counts = Counts { read: 1, updated: 1, deleted: 2, before: 3, after: 1, ..Counts::default() };
+    let plan = Plan {
+        version: 1,
+        id: "aa00bb112233".into(),
+        env: None,
+        mode: crm_core::project::Mode::Full,
+        purpose: Purpose::Revert { run: run.clone() },
+        created: "2026-11-23T10:00:00Z".into(),
+        confirm: "nova".into(),
+        mappings: vec![MappingPlan { counts, ..MappingPlan::empty("contacts") }],
+    };
+    answer(&mut app, Lane::Plan, Ok(Answer::Plan(Arc::new(plan))));
+    let heading = app.screens.diff.heading(&app.shared);
+    assert!(heading.starts_with(&format!("REVERT of run {run} -> nova")) && heading.len() < 80, "{heading}");
+    let command = app.screens.diff.command(&app.shared).unwrap();
+    assert_eq!(command, "migrate --plan aa00bb112233 --confirm nova");
+    press(&mut app, "M");
+    let Some(Overlay::Ask(question)) = app.overlays.last() else { panic!("no question") };
+    assert_eq!(question.must_be.as_deref(), Some("nova"));
+    assert!(question.lines[0].contains(&run) && question.lines[1].contains("2 deletes"), "{:?}", question.lines);
+}
+
+#[test]
+fn what_is_kept_to_take_a_run_back_is_told() {
+    let mut app = with_runs();
+    press(&mut app, "enter");
+    assert!(app.shared.jobs.contains_key(&Lane::HistoryKept));
+    answer(&mut app, Lane::HistoryKept, Ok(Answer::Kept("20261123-091500-7f3ac2".into(), 1_400_000)));
+    assert_eq!(app.screens.history.kept, Some(("20261123-091500-7f3ac2".into(), 1_400_000)));
+}

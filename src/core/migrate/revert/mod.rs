@@ -1,0 +1,109 @@
+//! Taking a run back: a plan of its own that makes the rows which a run wrote what they were before it.
+//!
+//! What the run changed goes back to its pre-image, what it inserted is deleted, what it deleted is put back: in files at
+//! its place and byte for byte, in tables under its old id. A row is touched only if it still reads as it did right after
+//! the run (its post-image, the whole row); any other is held and listed. Rows that are as before already are unchanged.
+use std::path::{Path, PathBuf};
+
+mod entries;
+mod pairs;
+mod touched;
+mod verify;
+mod write;
+
+pub(crate) use self::verify::verify;
+
+use self::pairs::Pairs;
+use self::touched::Touched;
+use crate::error::Result;
+use crate::journal::Crosswalk;
+use crate::monitor::Monitor;
+use crate::plan::{Blocked, MappingPlan};
+use crate::platform::{Capabilities, Schema};
+use crate::table::Snapshot;
+
+/// Why a row that the run wrote is left alone.
+const CHANGED: &str = "changed since the run";
+const GONE: &str = "removed since the run";
+const TAKEN: &str = "another row has its key now";
+const NO_PRE_IMAGE: &str = "its pre-image is not kept any more";
+const NO_POST_IMAGE: &str = "how it read after the run is not known";
+
+/// What one mapping of a revert is planned from.
+pub(crate) struct Job<'a> {
+    /// The run that is taken back.
+    pub(crate) run: &'a str,
+    /// Its folder.
+    pub(crate) run_dir: &'a Path,
+    /// Its plan for this mapping.
+    pub(crate) part: &'a MappingPlan,
+    /// The target as that run found it, if it is still there: it tells the places of removed rows.
+    pub(crate) before: Option<&'a Snapshot>,
+    /// The target now.
+    pub(crate) target: &'a Snapshot,
+    /// Columns of the target, as the platform knows them.
+    pub(crate) schema: &'a Schema,
+    pub(crate) here: &'a Capabilities,
+    pub(crate) crosswalk: &'a Crosswalk,
+    /// Folder of the plan that is made.
+    pub(crate) dir: &'a Path,
+    /// Where the rows as they were are kept for this plan (must not exist).
+    pub(crate) rows_dir: PathBuf,
+    pub(crate) monitor: &'a dyn Monitor,
+}
+
+impl Job<'_> {
+    /// Columns that can be written, in order: all but those that the platform computes.
+    fn columns(&self) -> Vec<String> {
+        let written = |name: &&str| self.schema.column(name).is_none_or(|column| !column.generated || column.key);
+        self.target.meta().schema.names().filter(written).map(str::to_owned).collect()
+    }
+    /// The column by which the platform names a row, where it has one.
+    fn identity(&self) -> Option<&str> {
+        self.here.identity.as_deref().filter(|name| self.target.meta().schema.column(name).is_some())
+    }
+}
+
+/// Plans one mapping into `job.dir`; None if the run wrote nothing there.
+pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<Option<MappingPlan>> {
+    let Some(touched) = Touched::read(job.run_dir, &job.part.mapping)? else { return Ok(None) };
+    let pairs = Pairs::find(job, &touched)?;
+    let mut plan = write::write(job, &touched, &pairs)?;
+    judge(job, &touched, &pairs, &mut plan);
+    Ok(Some(plan))
+}
+
+/// Warnings, and reasons not to run.
+fn judge(job: &Job<'_>, touched: &Touched, pairs: &Pairs, plan: &mut MappingPlan) {
+    let counts = plan.counts;
+    if !job.part.target_version.exists {
+        plan.warnings.push(format!("run {} made {}: it stays, without the rows of the run", job.run, plan.to));
+    }
+    if counts.deleted > 0 {
+        plan.warnings.push(format!("deletes {} rows that run {} had inserted", counts.deleted, job.run));
+    }
+    if counts.held > 0 {
+        plan.warnings.push(format!("{} rows are left as they are, see why: they are listed as held", counts.held));
+    }
+    if pairs.is_file() && job.before.is_none() && counts.inserted > 0 {
+        plan.warnings.push("where the removed rows stood is not known any more: they go to the end".into());
+    }
+    if plan.here.side_effects.iter().any(|effect| effect.starts_with("trigger")) {
+        plan.warnings.push("triggers fire again: columns that they set get new values".into());
+    }
+    let mut block = |reason: String, advice: &str| {
+        plan.blocked.push(Blocked { data: false, reason, advice: advice.to_owned() });
+    };
+    let to = &job.part.to;
+    if let Some(columns) = touched.columns()
+        && !columns.iter().map(String::as_str).eq(job.target.meta().schema.names())
+    {
+        block(
+            format!("the columns of {to} are others than before the run"),
+            "rows cannot be compared any more; bring the columns back, or mend the rows by hand",
+        );
+    }
+    if !job.here.write || !job.here.revertible {
+        block(format!("{to} cannot be written, or not be taken back"), "mend the rows by hand");
+    }
+}
