@@ -58,6 +58,9 @@ fn a_rehearsal_and_the_real_one_go_through_the_checklist() {
     run(root, &["--env", "sandbox", "migrate", "--plan", &id, "--confirm", "nova-sandbox"]).expect(0);
     assert_eq!(states(&status(root, &sandbox, 1))[2..], ["verify done", "signoff next", "switch waits"]);
     run(root, &["--env", "sandbox", "cutover", "signoff", "--name", "Anna Weiss", "--note", "rehearsal"]).expect(0);
+    let signed = status(root, &sandbox, 1)["items"][3]["detail"].as_str().unwrap().to_owned();
+    let report = signed.rsplit_once("; report ").unwrap().1;
+    assert!(std::fs::read_to_string(root.join(report)).unwrap().contains("<html"), "{signed}");
     run(root, &["--env", "sandbox", "cutover", "switch", "--confirm", "nova"]).expect(6);
     run(root, &["--env", "sandbox", "cutover", "switch", "--confirm", "nova-sandbox"]).expect(0);
     assert!(states(&status(root, &sandbox, 0)).iter().all(|state| state.ends_with("done")));

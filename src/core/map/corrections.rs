@@ -207,7 +207,7 @@ impl Corrections {
     /// The rows of a batch that are named, by row.
     pub(crate) fn hits(&self, batch: &DataFrame) -> Result<Vec<CorrectionHit>> {
         let mut hits: Vec<(usize, usize)> = Vec::new();
-        self.look_up(
+        look_up(
             batch,
             &self.identity,
             |cells, buffer, row| {
@@ -221,7 +221,7 @@ impl Corrections {
             Ok(lines) if !self.by_content.is_empty() => Some(lines.u64()?.clone()),
             _ => None,
         };
-        self.look_up(
+        look_up(
             batch,
             &self.columns,
             |cells, buffer, row| {
@@ -250,27 +250,6 @@ impl Corrections {
         Ok(out)
     }
 
-    fn look_up(
-        &self,
-        batch: &DataFrame,
-        names: &[String],
-        mut each: impl FnMut(&[Option<&str>], &mut Vec<u8>, usize),
-        needed: bool,
-    ) -> Result<()> {
-        if !needed || names.is_empty() {
-            return Ok(());
-        }
-        let columns: Vec<StringChunked> = names.iter().map(|name| text_column(batch, name)).collect::<Result<_>>()?;
-        let mut iterators: Vec<_> = columns.iter().map(StringChunked::iter).collect();
-        let (mut buffer, mut cells) = (Vec::with_capacity(256), Vec::with_capacity(names.len()));
-        for row in 0..batch.height() {
-            cells.clear();
-            cells.extend(iterators.iter_mut().map(|cells| cells.next().flatten()));
-            each(&cells, &mut buffer, row);
-        }
-        Ok(())
-    }
-
     /// The batch with its cells corrected, and the rows that were named.
     pub(crate) fn apply<'b>(&self, batch: &'b DataFrame) -> Result<(Cow<'b, DataFrame>, Vec<CorrectionHit>)> {
         if self.entries.is_empty() {
@@ -297,6 +276,27 @@ impl Corrections {
         }
         Ok((out, hits))
     }
+}
+
+/// Hands the cells of each row to `each`.
+fn look_up(
+    batch: &DataFrame,
+    names: &[String],
+    mut each: impl FnMut(&[Option<&str>], &mut Vec<u8>, usize),
+    needed: bool,
+) -> Result<()> {
+    if !needed || names.is_empty() {
+        return Ok(());
+    }
+    let columns: Vec<StringChunked> = names.iter().map(|name| text_column(batch, name)).collect::<Result<_>>()?;
+    let mut iterators: Vec<_> = columns.iter().map(StringChunked::iter).collect();
+    let (mut buffer, mut cells) = (Vec::with_capacity(256), Vec::with_capacity(names.len()));
+    for row in 0..batch.height() {
+        cells.clear();
+        cells.extend(iterators.iter_mut().map(|cells| cells.next().flatten()));
+        each(&cells, &mut buffer, row);
+    }
+    Ok(())
 }
 
 /// Reads a file; one without a line has no corrections. All slips at once.

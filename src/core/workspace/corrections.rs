@@ -109,12 +109,12 @@ pub struct FieldTrial {
 }
 
 /// The cells of some source rows as a frame that pipelines read, columns in the order of the first row.
-pub(super) fn frame_of<'r>(rows: impl Iterator<Item = (&'r Map<String, Value>, u64)> + Clone) -> Result<DataFrame> {
-    let names: Vec<String> = rows.clone().next().map(|(row, _)| row.keys().cloned().collect()).unwrap_or_default();
-    let lines: Vec<u64> = rows.clone().map(|(_, line)| line).collect();
+pub(super) fn frame_of(rows: &[(&Map<String, Value>, u64)]) -> Result<DataFrame> {
+    let names: Vec<String> = rows.first().map(|(row, _)| row.keys().cloned().collect()).unwrap_or_default();
+    let lines: Vec<u64> = rows.iter().map(|(_, line)| *line).collect();
     let mut columns: Vec<Column> = Vec::with_capacity(names.len() + 1);
     for name in &names {
-        let cells: Vec<Option<&str>> = rows.clone().map(|(row, _)| row.get(name).and_then(Value::as_str)).collect();
+        let cells: Vec<Option<&str>> = rows.iter().map(|(row, _)| cell(row, name)).collect();
         columns.push(Series::new(name.as_str().into(), cells).into());
     }
     columns.push(Series::new(LINE.into(), &lines).into());
@@ -145,7 +145,7 @@ impl Workspace {
                 .advise("mend the line in the source file, then plan again"));
         }
         let columns: Vec<String> = reject.source.keys().cloned().collect();
-        let frame = frame_of(std::iter::once((&reject.source, reject.line)))?;
+        let frame = frame_of(&[(&reject.source, reject.line)])?;
         let hash = content_hash(reject.source.values().map(Value::as_str), &mut Vec::new());
         let more: Vec<Correction> = edits
             .iter()

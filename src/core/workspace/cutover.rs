@@ -123,6 +123,8 @@ struct Signoff {
     names: Vec<String>,
     note: Option<String>,
     run: String,
+    /// The report that was signed for.
+    report: PathBuf,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -170,7 +172,7 @@ impl Workspace {
         };
         let mut items = vec![
             self.freeze_item(&kept)?,
-            self.delta_item(&kept, delta.as_ref()),
+            delta_item(&kept, delta.as_ref()),
             self.verify_item(delta.as_ref())?,
             signoff_item(&kept, delta.as_ref().map(|(run, _)| run)),
             switch_item(&kept),
@@ -215,7 +217,7 @@ impl Workspace {
         let count = versions.len();
         let freeze = Freeze { at: now(), who: who(), versions };
         self.keep_cutover(&Kept { freeze: Some(freeze), signoff: None, switch: None })?;
-        self.note_cutover("cut-over: the old CRM is frozen", None, format!("{count} objects watched"))?;
+        self.note_cutover("cut-over: the old CRM is frozen", None, &format!("{count} objects watched"))?;
         self.cutover()
     }
 
@@ -228,11 +230,14 @@ impl Workspace {
         let (false, Some(run)) = (names.is_empty(), now_stands.run) else {
             return Err(Error::usage("nobody is named").advise("give the names of those who answer for it"));
         };
+        let report = self.report(&run, None)?;
+        let report = self.inside(&report);
         let mut kept = self.cutover_kept(self.project().env.as_deref())?;
-        let detail = names.join(", ");
-        kept.signoff = Some(Signoff { at: now(), who: who(), names, note: note.map(str::to_owned), run: run.clone() });
+        let detail = format!("{}, report {}", names.join(", "), report.display());
+        let (note, signed) = (note.map(str::to_owned), run.clone());
+        kept.signoff = Some(Signoff { at: now(), who: who(), names, note, run: signed, report });
         self.keep_cutover(&kept)?;
-        self.note_cutover("cut-over: signed off", Some(&run), detail)?;
+        self.note_cutover("cut-over: signed off", Some(&run), &detail)?;
         self.cutover()
     }
 
@@ -248,7 +253,7 @@ impl Workspace {
         let run = now_stands.run.unwrap_or_default();
         kept.switch = Some(Switched { at: now(), who: who(), run: run.clone() });
         self.keep_cutover(&kept)?;
-        self.note_cutover("cut-over: switched", Some(&run), now_stands.confirm)?;
+        self.note_cutover("cut-over: switched", Some(&run), &now_stands.confirm)?;
         self.cutover()
     }
 
@@ -287,43 +292,6 @@ impl Workspace {
         }
         let words = "find out who still writes there, stop that, then freeze again: the delta is carried over anew";
         Ok(item(CutoverState::Red, format!("{since}, but changed since: {}{cannot}", moved.join(", ")), Some(words)))
-    }
-
-    fn delta_item(&self, kept: &Kept, delta: Option<&(RunRecord, Plan)>) -> CutoverItem {
-        let item = |state, detail: String, advice: Option<&str>| CutoverItem {
-            step: CutoverStep::Delta,
-            state,
-            detail,
-            advice: advice.map(str::to_owned),
-        };
-        let words = "plan and run once more: only what changed is written";
-        let Some((run, plan)) = delta else {
-            return item(CutoverState::Next, "no run of the whole source since the freeze".into(), Some(words));
-        };
-        let sum =
-            |pick: fn(&crate::plan::Counts) -> u64| -> u64 { run.results.iter().map(|one| pick(&one.counts)).sum() };
-        let detail = format!(
-            "run {}: {} read, {} inserted, {} updated, {} deleted",
-            run.id,
-            sum(|counts| counts.read),
-            sum(|counts| counts.inserted),
-            sum(|counts| counts.updated + counts.marked),
-            sum(|counts| counts.deleted)
-        );
-        let frozen = kept.freeze.as_ref().is_none_or(|freeze| {
-            plan.mappings.iter().all(|part| {
-                let hash = &part.source_version.hash;
-                freeze
-                    .versions
-                    .get(&part.from)
-                    .is_none_or(|seen| hash.is_empty() || *seen == by_hash(&part.source_version))
-            })
-        });
-        if frozen {
-            item(CutoverState::Done, detail, None)
-        } else {
-            item(CutoverState::Red, format!("{detail}, but of another state of the source"), Some(words))
-        }
     }
 
     fn verify_item(&self, delta: Option<&(RunRecord, Plan)>) -> Result<CutoverItem> {
@@ -416,7 +384,7 @@ impl Workspace {
         write_whole(&self.cutover_file(self.project().env.as_deref()), &text)
     }
 
-    fn note_cutover(&self, what: &str, run: Option<&str>, detail: String) -> Result<()> {
+    fn note_cutover(&self, what: &str, run: Option<&str>, detail: &str) -> Result<()> {
         let env = self.project().env.as_deref().unwrap_or("live");
         let entry = Entry::new(what).detail(format!("{env}: {detail}"));
         self.note(&match run {
@@ -446,6 +414,39 @@ fn by_hash(version: &ObjectVersion) -> String {
     format!("{} bytes {}", version.bytes, version.hash)
 }
 
+fn delta_item(kept: &Kept, delta: Option<&(RunRecord, Plan)>) -> CutoverItem {
+    let item = |state, detail: String, advice: Option<&str>| CutoverItem {
+        step: CutoverStep::Delta,
+        state,
+        detail,
+        advice: advice.map(str::to_owned),
+    };
+    let words = "plan and run once more: only what changed is written";
+    let Some((run, plan)) = delta else {
+        return item(CutoverState::Next, "no run of the whole source since the freeze".into(), Some(words));
+    };
+    let sum = |pick: fn(&crate::plan::Counts) -> u64| -> u64 { run.results.iter().map(|one| pick(&one.counts)).sum() };
+    let detail = format!(
+        "run {}: {} read, {} inserted, {} updated, {} deleted",
+        run.id,
+        sum(|counts| counts.read),
+        sum(|counts| counts.inserted),
+        sum(|counts| counts.updated + counts.marked),
+        sum(|counts| counts.deleted)
+    );
+    let frozen = kept.freeze.as_ref().is_none_or(|freeze| {
+        plan.mappings.iter().all(|part| {
+            let hash = &part.source_version.hash;
+            freeze.versions.get(&part.from).is_none_or(|seen| hash.is_empty() || *seen == by_hash(&part.source_version))
+        })
+    });
+    if frozen {
+        item(CutoverState::Done, detail, None)
+    } else {
+        item(CutoverState::Red, format!("{detail}, but of another state of the source"), Some(words))
+    }
+}
+
 fn signoff_item(kept: &Kept, delta: Option<&RunRecord>) -> CutoverItem {
     let item = |state, detail: String, advice: Option<&str>| CutoverItem {
         step: CutoverStep::Signoff,
@@ -459,7 +460,13 @@ fn signoff_item(kept: &Kept, delta: Option<&RunRecord>) -> CutoverItem {
         }
         Some(signoff) => {
             let note = signoff.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
-            let detail = format!("{} for run {} at {}{note}", signoff.names.join(", "), signoff.run, signoff.at);
+            let detail = format!(
+                "{} for run {} at {}{note}; report {}",
+                signoff.names.join(", "),
+                signoff.run,
+                signoff.at,
+                signoff.report.display()
+            );
             if delta.is_some_and(|run| run.id == signoff.run) {
                 item(CutoverState::Done, detail, None)
             } else {

@@ -2,7 +2,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -172,7 +171,8 @@ impl Workspace {
         let columns: Vec<String> = first.keys().cloned().collect();
         let pipeline = Pipeline::compile(mapping, &columns, &self.project().root)
             .map_err(|found| super::plans::problems_error(&found))?;
-        let frame: DataFrame = frame_of(rows.iter().map(|at| (&entries[*at].reject.source, entries[*at].reject.line)))?;
+        let cells: Vec<_> = rows.iter().map(|at| (&entries[*at].reject.source, entries[*at].reject.line)).collect();
+        let frame = frame_of(&cells)?;
         let outcome = pipeline.apply(&frame)?;
         let keys: Vec<_> =
             mapping.key.iter().map(|key| Ok(outcome.mapped.column(key)?.str()?.clone())).collect::<Result<_>>()?;

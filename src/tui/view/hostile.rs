@@ -139,7 +139,7 @@ pub(super) fn screens(cell: &str, text: &str) -> Vec<App> {
     question.lines = vec![own().into(), Words::default().cell(cell, true)];
     let mut asked = mapped();
     asked.overlays = vec![Overlay::Ask(question)];
-    apps.extend([asked, cause, broken, list]);
+    apps.extend(vec![asked, cause, broken, list]);
     apps.append(&mut pictures);
     apps
 }

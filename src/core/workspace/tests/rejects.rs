@@ -69,7 +69,7 @@ fn operations(workspace: &Workspace, plan: &Plan, mapping: &str) -> Vec<(Operati
         let (rows, _) = workspace.plan_rows(plan, mapping, operation, None, 0, 1_000).unwrap();
         out.extend(rows.into_iter().map(|row| (operation, row)));
     }
-    out.sort_by(|one, other| one.1.source.cmp(&other.1.source));
+    out.sort_by_key(|(_, row)| row.source);
     out
 }
 

@@ -256,7 +256,7 @@ impl ScreenState for RejectsScreen {
                         self.toggle(shared);
                     }
                     Action::CorrectLike => {
-                        shared.tell(Tone::Info, "open a row that is corrected, then its like follow")
+                        shared.tell(Tone::Info, "open a row that is corrected, then its like follow");
                     }
                     _ => return self.list.act(action),
                 }
