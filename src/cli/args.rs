@@ -171,6 +171,11 @@ pub(crate) enum Command {
     Plan {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        how: How,
+        /// Also compare it with an earlier plan or run, by id; `last`: the newest of the same mappings.
+        #[arg(long, value_name = "last|ID")]
+        against: Option<String>,
         /// Also write the plan to this file, for `migrate --plan`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -179,6 +184,8 @@ pub(crate) enum Command {
     Migrate {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        how: How,
         /// The plan: a file from `plan --out`, or its id.
         #[arg(long, value_name = "FILE|ID")]
         plan: Option<String>,
@@ -337,6 +344,49 @@ pub(crate) struct VerifyArgs {
     /// Make the plan that mends what is mismatched or missing. It is shown and run like every plan.
     #[arg(long)]
     pub(crate) repair: bool,
+}
+
+/// How a plan is made.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct How {
+    /// All of the source, or what changed since the last run; as each mapping says if left out.
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeWord>,
+    /// Threads for cleaning and mapping; as each mapping says if left out. The plan is the same.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(crate) workers: Option<u64>,
+    /// Only a sample that hangs together: N records with all that links to them and that they link to.
+    #[arg(long, value_name = "N", conflicts_with_all = ["limit", "mode"])]
+    pub(crate) sample: Option<u64>,
+    /// The mapping of the sample's records; the first that others link to if left out.
+    #[arg(long, value_name = "MAPPING", requires = "sample")]
+    pub(crate) of: Option<String>,
+}
+
+/// How much of the source is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeWord {
+    /// All of it.
+    Full,
+    /// What changed since the last run.
+    Incremental,
+}
+
+impl How {
+    /// With the part of the project that it is about.
+    pub(crate) fn ask(&self, which: &Which) -> crm_core::workspace::PlanAsk {
+        use crm_core::project::Mode;
+        crm_core::workspace::PlanAsk {
+            mappings: which.mappings.clone(),
+            mode: self.mode.map(|mode| match mode {
+                ModeWord::Full => Mode::Full,
+                ModeWord::Incremental => Mode::Incremental,
+            }),
+            workers: self.workers.map(|workers| workers as usize),
+            limit: which.limit,
+            sample: self.sample.map(|roots| crm_core::workspace::Sample { roots, mapping: self.of.clone() }),
+        }
+    }
 }
 
 /// Which part of a project.

@@ -63,9 +63,11 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Preview { which, failing, reveal } => {
             project::preview(&common, &which, failing.as_deref(), reveal, out)
         }
-        Command::Plan { which, out: file } => project::plan(&common, &which, file.as_deref(), out),
-        Command::Migrate { which, plan, confirm, detach } => {
-            runs::migrate(&common, &which, plan.as_deref(), confirm.as_deref(), detach, out)
+        Command::Plan { which, how, against, out: file } => {
+            project::plan(&common, &how.ask(&which), against.as_deref(), file.as_deref(), out)
+        }
+        Command::Migrate { which, how, plan, confirm, detach } => {
+            runs::migrate(&common, &how.ask(&which), plan.as_deref(), confirm.as_deref(), detach, out)
         }
         Command::Verify(arguments) => verify::verify(&common, &arguments, out),
         Command::Trace { object, key, reveal } => trace::trace(&common, &object, &key, reveal, out),

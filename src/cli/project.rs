@@ -6,7 +6,7 @@ use crm_core::plan::{MappingPlan, Plan};
 use crm_core::project::{Mapping, Personal, Project, Severity};
 use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
-use crm_core::workspace::{PreviewRows, Workspace};
+use crm_core::workspace::{Against, PlanAsk, PreviewRows, Workspace};
 use crm_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -158,11 +158,18 @@ pub(crate) fn preview(
 }
 
 /// `plan`.
-pub(crate) fn plan(common: &Common, which: &Which, file: Option<&Path>, out: &mut Output) -> Result<u8> {
+pub(crate) fn plan(
+    common: &Common,
+    ask: &PlanAsk,
+    against: Option<&str>,
+    file: Option<&Path>,
+    out: &mut Output,
+) -> Result<u8> {
     let workspace = super::open(common)?;
-    chosen(&workspace, &which.mappings)?;
+    chosen(&workspace, &ask.mappings)?;
     let monitor = out.monitor()?;
-    let plan = workspace.plan(&which.mappings, which.limit, &monitor)?;
+    let plan = workspace.plan_as(ask, &monitor)?;
+    let against = against.map(|with| workspace.plan_against(&plan, with, &monitor)).transpose()?;
     monitor.done();
     if let Some(file) = file {
         let text = serde_json::to_string_pretty(&plan)
@@ -170,15 +177,69 @@ pub(crate) fn plan(common: &Common, which: &Which, file: Option<&Path>, out: &mu
         std::fs::write(file, text + "\n").map_err(|error| Error::io("write", file, &error))?;
     }
     if out.is_json() {
-        out.json(&plan)?;
+        match &against {
+            Some(against) => out.json(&json!({"plan": plan, "against": against}))?,
+            None => out.json(&plan)?,
+        }
     } else {
         print_plan(&plan, out)?;
+        if let Some(against) = &against {
+            print_against(against, out)?;
+        }
         if plan.mappings.iter().all(|mapping| mapping.blocked.is_empty()) {
             let name = file.map_or_else(|| plan.id.clone(), |file| file.display().to_string());
             out.line(format!("to run it: crm-console migrate --plan {} --confirm {}", sanitize(&name), plan.confirm))?;
         }
     }
     Ok(if plan.mappings.iter().all(|mapping| mapping.counts.is_noop()) { 0 } else { DIFFERENCES })
+}
+
+/// A plan against an earlier one, for people.
+fn print_against(against: &Against, out: &mut Output) -> Result<()> {
+    out.line(format!("against plan {} of {}:", against.other, against.created))?;
+    for part in &against.mappings {
+        let differ = part.appeared + part.vanished + part.operation + part.cells;
+        out.line(format!(
+            "  {}: {} rows new, {} gone, {} with another operation, {} with other cells{}",
+            sanitize(&part.mapping),
+            group(part.appeared),
+            group(part.vanished),
+            group(part.operation),
+            group(part.cells),
+            if part.columns_differ { " (other columns: cells not compared)" } else { "" }
+        ))?;
+        let counts = |counts: &crm_core::plan::Counts| {
+            [
+                ("read", counts.read),
+                ("insert", counts.inserted),
+                ("update", counts.updated),
+                ("same", counts.unchanged),
+                ("filter", counts.filtered),
+                ("merge", counts.merged),
+                ("held", counts.held),
+                ("reject", counts.rejected),
+                ("delete", counts.deleted),
+                ("mark", counts.marked),
+            ]
+        };
+        for ((word, before), (_, now)) in counts(&part.before).into_iter().zip(counts(&part.now)) {
+            if before != now {
+                out.line(format!("    {word:<8} {:>12} -> {:>12}", group(before), group(now)))?;
+            }
+        }
+        for (cause, before, now) in &part.causes {
+            out.line(format!("    {:>7} -> {:>7}  {}", group(*before), group(*now), sanitize(cause)))?;
+        }
+        let word =
+            |operation: Option<crm_core::plan::Operation>| operation.map_or("-", crm_core::plan::Operation::word);
+        for row in part.rows.iter().take(20) {
+            out.line(format!("    {}  {} -> {}", sanitize(&row.key), word(row.before), word(row.now)))?;
+        }
+        if differ > 20 {
+            out.line(format!("    and {} more rows (--json lists up to 1,000)", group(differ - 20)))?;
+        }
+    }
+    Ok(())
 }
 
 /// A plan for people.
@@ -274,6 +335,9 @@ fn print_mapping(mapping: &MappingPlan, out: &mut Output) -> Result<()> {
     ];
     promises.extend(here.side_effects.iter().map(|effect| sanitize(effect).into_owned()));
     out.line(format!("  here: {}", promises.join(", ")))?;
+    if let Some(incremental) = &mapping.incremental {
+        out.line(format!("  {}", incremental.words()))?;
+    }
     for warning in &mapping.warnings {
         out.line(format!("  - {}", sanitize(warning)))?;
     }

@@ -4,11 +4,11 @@ use crm_core::monitor::Monitor;
 use crm_core::plan::Plan;
 use crm_core::score;
 use crm_core::table::text::sanitize;
-use crm_core::workspace::Workspace;
+use crm_core::workspace::{PlanAsk, Workspace};
 use crm_core::{Error, Kind, Result};
 use serde_json::json;
 
-use super::args::{Common, Which};
+use super::args::Common;
 use super::output::{Output, bytes, group};
 use super::project::print_plan;
 
@@ -35,7 +35,7 @@ pub(crate) fn load_plan(workspace: &Workspace, text: &str) -> Result<Plan> {
 /// `migrate`.
 pub(crate) fn migrate(
     common: &Common,
-    which: &Which,
+    ask: &PlanAsk,
     plan: Option<&str>,
     confirm: Option<&str>,
     detach: bool,
@@ -45,7 +45,7 @@ pub(crate) fn migrate(
     let Some(plan) = plan else {
         // Nothing is written before a plan was shown: show it, say how to go on, write nothing.
         let monitor = out.monitor()?;
-        let plan = workspace.plan(&which.mappings, which.limit, &monitor)?;
+        let plan = workspace.plan_as(ask, &monitor)?;
         monitor.done();
         if out.is_json() {
             out.json(&plan)?;

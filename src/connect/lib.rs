@@ -8,6 +8,8 @@ pub mod csv;
 pub mod excel;
 pub mod files;
 mod guess;
+#[cfg(all(test, feature = "sqlite"))]
+mod incremental;
 mod intent;
 pub mod ndjson;
 pub mod parquet;

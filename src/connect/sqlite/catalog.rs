@@ -175,7 +175,7 @@ impl Table {
 }
 
 /// The three names of the rowid are not quoted: a quoted name that is no column becomes a string in SQLite.
-fn quote_rowid(alias: &str) -> String {
+pub(super) fn quote_rowid(alias: &str) -> String {
     if matches!(alias, "rowid" | "_rowid_" | "oid") { alias.to_owned() } else { quote(alias) }
 }
 

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crm_core::error::{Error, Result};
 use crm_core::platform::{
-    Capabilities, Connector, ObjectInfo, ObjectVersion, ReadOptions, RecordReader, Recovery, Schema, Source,
+    Capabilities, Connector, ObjectInfo, ObjectVersion, Part, ReadOptions, RecordReader, Recovery, Schema, Source,
     TargetWriter, WriteContext,
 };
 use crm_core::project::PlatformConfig;
@@ -21,6 +21,7 @@ mod begin;
 mod catalog;
 mod children;
 mod locator;
+mod part;
 mod promise;
 mod reader;
 mod statements;
@@ -110,6 +111,18 @@ impl Connector for Sqlite {
 
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Box<dyn RecordReader>> {
         Ok(Box::new(reader::SqliteReader::open(&self.path, source, options)?))
+    }
+
+    fn read_part(&self, object: &str, part: &Part, options: &ReadOptions) -> Result<Option<Box<dyn RecordReader>>> {
+        let reader = reader::SqliteReader::open_part(&self.path, object, part, options)?;
+        Ok(reader.map(|reader| Box::new(reader) as Box<dyn RecordReader>))
+    }
+
+    fn count(&self, object: &str) -> Result<Option<u64>> {
+        let Some((connection, table)) = self.table(object)? else { return Ok(Some(0)) };
+        let sql = format!("SELECT count(*) FROM {}", catalog::quote(&table.name));
+        let rows: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(self.fail("count"))?;
+        Ok(Some(rows.unsigned_abs()))
     }
 
     fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>> {

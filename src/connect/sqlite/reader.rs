@@ -11,7 +11,7 @@ use rusqlite::{Connection, InterruptHandle};
 
 use crm_core::error::{Error, Result};
 use crm_core::platform::{
-    Batch, ColumnInfo, LOCATOR, RESERVED_PREFIX, ReadOptions, ReadReject, RecordReader, Schema, Source,
+    Batch, ColumnInfo, LOCATOR, Part, RESERVED_PREFIX, ReadOptions, ReadReject, RecordReader, Schema, Source,
 };
 
 use super::catalog::{Address, Table};
@@ -25,6 +25,8 @@ struct Selection {
     schema: Schema,
     /// Result columns that make the locator: they follow the data, or (a query's id) are one of them.
     locator: Option<LocatorColumns>,
+    /// What is bound to its parameters.
+    bound: Vec<String>,
 }
 
 enum LocatorColumns {
@@ -45,9 +47,31 @@ pub(super) struct SqliteReader {
 impl SqliteReader {
     pub(super) fn open(path: &Path, source: &Source, options: &ReadOptions) -> Result<Self> {
         let connection = open_for_reading(path)?;
+        connection.execute_batch("BEGIN").map_err(|error| failed("read", path, &error))?;
+        let selection = select(&connection, path, source)?;
+        Self::start(connection, path, selection, options)
+    }
+
+    /// A part of a table's rows; None if SQL cannot tell it.
+    pub(super) fn open_part(path: &Path, object: &str, part: &Part, options: &ReadOptions) -> Result<Option<Self>> {
+        let connection = open_for_reading(path)?;
         let fail = |error: rusqlite::Error| failed("read", path, &error);
         connection.execute_batch("BEGIN").map_err(fail)?;
-        let selection = select(&connection, path, source)?;
+        // What reading all of it refuses is refused here too.
+        select(&connection, path, &Source::Object(object.to_owned()))?;
+        let table = Table::load(&connection, object).map_err(fail)?;
+        let table = table.ok_or_else(|| super::no_table(&connection, path, object))?;
+        let Some((condition, bound)) = super::part::condition(&table, part) else { return Ok(None) };
+        let columns = match part {
+            Part::Columns(names) => Some(names.as_slice()),
+            _ => None,
+        };
+        let Some(selection) = select_part(&table, columns, &condition, bound) else { return Ok(None) };
+        Self::start(connection, path, selection, options).map(Some)
+    }
+
+    fn start(connection: Connection, path: &Path, selection: Selection, options: &ReadOptions) -> Result<Self> {
+        let fail = |error: rusqlite::Error| failed("read", path, &error);
         // The transaction's moment is its first read, the preparation above is not one.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(fail)?;
         let interrupt = connection.get_interrupt_handle();
@@ -102,12 +126,36 @@ fn select_table(table: &Table) -> Selection {
     let list = std::iter::once(table.select_list()).chain(address.iter().cloned()).collect::<Vec<_>>().join(", ");
     let order = if address.is_empty() { String::new() } else { format!(" ORDER BY {}", address.join(", ")) };
     let sql = format!("SELECT {list} FROM {}{order}", super::catalog::quote(&table.name));
+    let bound = Vec::new();
     let locator = match table.address {
         Address::None => None,
         Address::Rowid(_) => Some(LocatorColumns::Typed(width, 1, true)),
         Address::Key(_) => Some(LocatorColumns::Typed(width, address.len(), false)),
     };
-    Selection { sql, schema: table.schema(), locator }
+    Selection { sql, schema: table.schema(), locator, bound }
+}
+
+/// Some columns (all if None) of the rows for which a condition holds. None: a column is not there, or rows cannot be told
+/// apart.
+fn select_part(table: &Table, columns: Option<&[String]>, condition: &str, bound: Vec<String>) -> Option<Selection> {
+    let places: Vec<usize> = match columns {
+        None => (0..table.columns.len()).collect(),
+        Some(names) => names.iter().map(|name| table.find(name)).collect::<Option<_>>()?,
+    };
+    let address = table.address_list();
+    let rowid = match table.address {
+        Address::None => return None,
+        Address::Rowid(_) => true,
+        Address::Key(_) => false,
+    };
+    let names = places.iter().map(|place| super::catalog::quote(&table.columns[*place].info.name));
+    let list = names.chain(address.iter().cloned()).collect::<Vec<_>>().join(", ");
+    let filter = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
+    let order = address.join(", ");
+    let sql = format!("SELECT {list} FROM {}{filter} ORDER BY {order}", super::catalog::quote(&table.name));
+    let locator = Some(LocatorColumns::Typed(places.len(), address.len(), rowid));
+    let schema = Schema { columns: places.iter().map(|place| table.columns[*place].info.clone()).collect() };
+    Some(Selection { sql, schema, locator, bound })
 }
 
 fn select_query(connection: &Connection, sql: &str, id: Option<&str>) -> Result<Selection> {
@@ -137,7 +185,7 @@ fn select_query(connection: &Connection, sql: &str, id: Option<&str>) -> Result<
             Some(LocatorColumns::Text(index))
         }
     };
-    Ok(Selection { sql: sql.to_owned(), schema, locator })
+    Ok(Selection { sql: sql.to_owned(), schema, locator, bound: Vec::new() })
 }
 
 fn pump(
@@ -149,7 +197,7 @@ fn pump(
 ) -> Result<()> {
     let fail = |error: rusqlite::Error| failed("read", path, &error);
     let mut statement = connection.prepare(&selection.sql).map_err(fail)?;
-    let mut rows = statement.query([]).map_err(fail)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(&selection.bound)).map_err(fail)?;
     let width = selection.schema.columns.len();
     let batch_rows = options.batch_rows.max(1);
     let mut left = options.limit.unwrap_or(u64::MAX);

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::lists::{Change, lines, list};
 use super::person::Person;
-use super::search::{crosswalks, plans, snapshots};
+use super::search::{crosswalks, ledgers, plans, snapshots};
 use super::tables::{rewrite, within};
 use super::{Erasure, Removed};
 use crate::error::{Error, Result};
-use crate::journal::{Crosswalk, Reject, StateDir, rejects_file, state_file_name};
+use crate::journal::ledger::{Ledger, Secret};
+use crate::journal::{Crosswalk, Reject, StateDir, rejects_file};
 use crate::migrate::recovery::read_plan;
 use crate::migrate::write_whole;
 use crate::plan::ops::{EXPECTED, IDENTITY, KEY, LOCATOR, PENDING, REASON, SOURCE, TARGET, ops_path};
@@ -406,23 +407,6 @@ impl<'s> Sweep<'s> {
         Ok(())
     }
 
-    /// What a mapping agreed on with its target: hashes only, but a row that went would look like one that the source lost.
-    /// Without a ledger the next plan looks at all rows and makes a new one.
-    fn ledgers(&mut self) -> Result<()> {
-        let Ok(entries) = std::fs::read_dir(self.state.path().join("ledger")) else { return Ok(()) };
-        let names: Vec<String> =
-            self.person.keys.keys().chain(self.person.links.keys()).map(|mapping| state_file_name(mapping)).collect();
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        for path in paths {
-            let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if names.iter().any(|name| file.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'))) {
-                self.remove("ledgers", &path)?;
-            }
-        }
-        Ok(())
-    }
-
     fn crosswalks(&mut self) -> Result<()> {
         for path in crosswalks(self.state) {
             let mut crosswalk = Crosswalk::open(&path)?;
@@ -433,6 +417,28 @@ impl<'s> Sweep<'s> {
                 lost += crosswalk.erase(to, keys, &ids, self.write)?;
             }
             self.count("crosswalk", lost);
+        }
+        Ok(())
+    }
+
+    /// Entries of ledgers hold hashes alone; they go so that the next plan looks at the person's rows again.
+    fn ledgers(&mut self) -> Result<()> {
+        let paths = ledgers(self.state);
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let secret = Secret::of(&self.state.ledgers())?;
+        for path in paths {
+            let Some(mut ledger) = Ledger::open(&path)? else { continue };
+            let keys: Vec<_> = self.person.keys.values().flatten().map(|key| key_hash(key)).collect();
+            let mut lost = 0;
+            for key in &keys {
+                lost += u64::from(ledger.get(&secret.hide(*key))?.is_some());
+            }
+            if self.write && lost > 0 {
+                ledger.forget(&secret, keys)?;
+            }
+            self.count("ledger", lost);
         }
         Ok(())
     }

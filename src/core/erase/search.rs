@@ -102,6 +102,10 @@ pub(super) fn snapshots(state: &StateDir) -> Result<Vec<PathBuf>> {
             found.extend(list(&object)?);
         }
     }
+    // What was read for one plan alone lies in its folder.
+    for plan in list(&state.path().join("plans"))? {
+        found.extend(list(&plan)?.into_iter().filter(|folder| folder.join("meta.json").exists()));
+    }
     found.sort();
     Ok(found)
 }
@@ -393,6 +397,13 @@ impl Search<'_> {
 /// Files of the crosswalks of all environments.
 pub(super) fn crosswalks(state: &StateDir) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(state.path().join("crosswalk")) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "db")).collect()
+}
+
+/// Files of the ledgers of all mappings and environments.
+pub(super) fn ledgers(state: &StateDir) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(state.ledgers()) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "db")).collect()
 }

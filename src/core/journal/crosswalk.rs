@@ -26,7 +26,7 @@ pub struct Crosswalk {
 impl Crosswalk {
     /// Opens the file, made on first use.
     pub fn open(path: &Path) -> Result<Self> {
-        let connection = super::control::open_store(path, &[SCHEMA])?;
+        let connection = super::control::open_store(path, &[SCHEMA, CHANGES])?;
         Ok(Self { connection })
     }
     /// The new id of an old key. `object` is the target as `platform:object`.
@@ -87,9 +87,14 @@ impl Crosswalk {
                 "INSERT INTO crosswalk (object, old_key, new_id) VALUES (?1, ?2, ?3)
                  ON CONFLICT (object, old_key) DO UPDATE SET new_id = excluded.new_id WHERE new_id <> excluded.new_id",
             )?;
+            let mut changed = Vec::new();
             for (old_key, new_id) in entries {
-                written += statement.execute(params![object, old_key, new_id])? as u64;
+                if statement.execute(params![object, old_key, new_id])? > 0 {
+                    written += 1;
+                    remember(&mut changed, old_key);
+                }
             }
+            note(&transaction, object, &changed)?;
         }
         transaction.commit()?;
         Ok(written)
@@ -109,18 +114,19 @@ impl Crosswalk {
         };
         let mut found = 0;
         self.connection.pragma_update(None, "secure_delete", "ON")?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'changes')";
-        let changes: bool = self.connection.query_row(sql, [], |row| row.get(0))?;
         let transaction = self.connection.transaction()?;
         for (column, text) in pairs() {
             let sql = format!("DELETE FROM crosswalk WHERE object = ?1 AND {column} = ?2");
             found += transaction.execute(&sql, [object, text])? as u64;
         }
-        if changes {
-            for key in old_keys {
-                let sql = "DELETE FROM changes WHERE object = ?1 AND old_key = ?2";
-                found += transaction.execute(sql, [object, key])? as u64;
-            }
+        // No name stays in what was noted.
+        for key in old_keys {
+            let sql = "DELETE FROM changes WHERE object = ?1 AND old_key = ?2";
+            found += transaction.execute(sql, [object, key])? as u64;
+        }
+        if found > 0 {
+            // Who links to them learns that something changed.
+            transaction.execute("INSERT INTO changes (object, old_key) VALUES (?1, NULL)", [object])?;
         }
         if write {
             transaction.commit()?;
@@ -146,17 +152,22 @@ impl Crosswalk {
             let mut get = transaction.prepare_cached(GET)?;
             let mut set =
                 transaction.prepare_cached("UPDATE crosswalk SET new_id = ?3 WHERE object = ?1 AND old_key = ?2")?;
+            let mut changed = Vec::new();
             for (old_key, new_id) in entries {
-                if add.execute([object, old_key, new_id])? > 0 {
-                    noting.note(old_key, None)?;
-                    continue;
-                }
-                let before: String = get.query_row([object, old_key], |row| row.get(0))?;
-                if before != new_id {
-                    noting.note(old_key, Some(&before))?;
+                let before = if add.execute([object, old_key, new_id])? > 0 {
+                    None
+                } else {
+                    let before: String = get.query_row([object, old_key], |row| row.get(0))?;
+                    if before == new_id {
+                        continue;
+                    }
                     set.execute([object, old_key, new_id])?;
-                }
+                    Some(before)
+                };
+                noting.note(old_key, before.as_deref())?;
+                remember(&mut changed, old_key);
             }
+            note(&transaction, object, &changed)?;
         }
         noting.settle()?;
         transaction.commit()?;
@@ -173,12 +184,16 @@ impl Crosswalk {
         {
             let mut statement = transaction
                 .prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND new_id = ?2 RETURNING old_key")?;
+            let mut changed = Vec::new();
             for id in new_ids {
                 let mut rows = statement.query([object, id])?;
                 while let Some(row) = rows.next()? {
-                    noting.note(&row.get::<_, String>(0)?, Some(id))?;
+                    let key: String = row.get(0)?;
+                    noting.note(&key, Some(id))?;
+                    remember(&mut changed, key);
                 }
             }
+            note(&transaction, object, &changed)?;
         }
         noting.settle()?;
         transaction.commit()?;
@@ -195,30 +210,91 @@ impl Crosswalk {
         {
             let mut statement = transaction
                 .prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND old_key = ?2 AND new_id = ?3")?;
+            let mut changed = Vec::new();
             for (old_key, new_id) in entries {
                 if statement.execute([object, old_key, new_id])? > 0 {
                     noting.note(old_key, Some(new_id))?;
+                    remember(&mut changed, old_key);
                 }
             }
+            note(&transaction, object, &changed)?;
         }
         noting.settle()?;
         transaction.commit()?;
         Ok(())
     }
+    /// How many changes were noted so far, of all objects: a moment to ask [`Crosswalk::changes`] about later.
+    pub fn moment(&self) -> Result<i64> {
+        let mut statement = self.connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'changes'")?;
+        Ok(statement.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+    /// The old keys of an object whose new id came, changed or went since that moment; None if they are too many to tell
+    /// (or the moment is long past): then any of them may have.
+    pub fn changes(&self, object: &str, since: i64) -> Result<Option<Vec<String>>> {
+        let first: Option<i64> = self.connection.query_row("SELECT min(seq) FROM changes", [], |row| row.get(0))?;
+        if since > self.moment()? || first.is_some_and(|first| since < first - 1) {
+            return Ok(None);
+        }
+        let mut statement =
+            self.connection.prepare_cached("SELECT DISTINCT old_key FROM changes WHERE seq > ?1 AND object = ?2")?;
+        let keys = statement.query_map(params![since, object], |row| row.get::<_, Option<String>>(0))?;
+        Ok(keys.collect::<rusqlite::Result<Vec<Option<String>>>>()?.into_iter().collect())
+    }
     /// Forgets target rows that are gone, by their new ids, in one transaction.
     pub fn forget_many<'i>(&mut self, object: &str, new_ids: impl IntoIterator<Item = &'i str>) -> Result<()> {
         let transaction = self.connection.transaction()?;
         {
-            let mut statement =
-                transaction.prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND new_id = ?2")?;
+            let mut statement = transaction
+                .prepare_cached("DELETE FROM crosswalk WHERE object = ?1 AND new_id = ?2 RETURNING old_key")?;
+            let mut gone: Vec<String> = Vec::new();
             for id in new_ids {
-                statement.execute([object, id])?;
+                let mut rows = statement.query([object, id])?;
+                while let Some(row) = rows.next()? {
+                    gone.push(row.get(0)?);
+                }
             }
+            note(&transaction, object, &gone)?;
         }
         transaction.commit()?;
         Ok(())
     }
 }
+
+/// Keys of one transaction that are noted one by one; more are noted as 'many'.
+const MANY: usize = 5_000;
+
+/// Changes that are kept.
+const KEPT: i64 = 200_000;
+
+/// One more than [`MANY`] is enough to know that they are many.
+fn remember<K>(changed: &mut Vec<K>, key: K) {
+    if changed.len() <= MANY {
+        changed.push(key);
+    }
+}
+
+/// Notes which keys changed, for whoever links to them.
+fn note<K: AsRef<str>>(transaction: &Connection, object: &str, keys: &[K]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut statement = transaction.prepare_cached("INSERT INTO changes (object, old_key) VALUES (?1, ?2)")?;
+    if keys.len() > MANY {
+        statement.execute(params![object, None::<String>])?;
+    } else {
+        for key in keys {
+            statement.execute(params![object, key.as_ref()])?;
+        }
+    }
+    let newest = transaction.last_insert_rowid();
+    transaction.prepare_cached("DELETE FROM changes WHERE seq <= ?1")?.execute([newest - KEPT])?;
+    Ok(())
+}
+
+/// What changed, in order; a key of NULL: many did.
+const CHANGES: &str = "
+CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, object TEXT NOT NULL, old_key TEXT);
+";
 
 const SCHEMA: &str = "
 CREATE TABLE crosswalk (
@@ -266,5 +342,29 @@ mod tests {
         assert_eq!(crosswalk.count("o").unwrap(), 2);
         crosswalk.forget_many("o", ["1"]).unwrap();
         assert_eq!(crosswalk.get("o", "a").unwrap(), None);
+    }
+
+    #[test]
+    fn it_tells_what_changed_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut crosswalk = open(&dir);
+        let sorted = |crosswalk: &Crosswalk, since| {
+            let mut keys = crosswalk.changes("o", since).unwrap().unwrap();
+            keys.sort();
+            keys
+        };
+        assert_eq!((crosswalk.moment().unwrap(), sorted(&crosswalk, 0).len()), (0, 0));
+        crosswalk.put_many("o", [("a", "1"), ("b", "2")]).unwrap();
+        crosswalk.put_many("other", [("z", "1")]).unwrap();
+        let then = crosswalk.moment().unwrap();
+        assert_eq!(sorted(&crosswalk, 0), ["a", "b"]);
+        crosswalk.put_many("o", [("a", "1"), ("c", "3")]).unwrap();
+        crosswalk.forget_many("o", ["2"]).unwrap();
+        assert_eq!(sorted(&crosswalk, then), ["b", "c"], "what stays is not told");
+        let many: Vec<(String, String)> = (0..=MANY).map(|n| (format!("k{n}"), n.to_string())).collect();
+        crosswalk.put_many("o", many.iter().map(|(key, id)| (key.as_str(), id.as_str()))).unwrap();
+        assert_eq!(crosswalk.changes("o", then).unwrap(), None, "many");
+        assert_eq!(crosswalk.changes("other", then).unwrap(), Some(Vec::new()));
+        assert_eq!(crosswalk.changes("other", 1 << 40).unwrap(), None, "another crosswalk's moment");
     }
 }

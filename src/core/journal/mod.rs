@@ -5,6 +5,7 @@ mod command;
 mod control;
 mod crosswalk;
 pub(crate) mod erased;
+pub mod ledger;
 mod rejects;
 mod run_log;
 mod state;
@@ -89,6 +90,9 @@ pub struct MappingResult {
     pub published: bool,
     /// Rows left alone because the target moved since the plan.
     pub moved: u64,
+    /// Of the equal ones: records that verify did not read back, since an incremental plan left them to the ledger.
+    #[serde(default)]
+    pub by_ledger: u64,
     /// Verify's tally; None before it.
     pub tally: Option<Tally>,
     /// Verify's records by state; None before it.

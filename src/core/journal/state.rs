@@ -23,7 +23,7 @@ impl StateDir {
     }
     /// Makes the folder and those in it, readable by the owner alone. Harmless if they exist.
     pub fn make(&self) -> Result<()> {
-        for folder in ["", "plans", "runs", "snapshots", "logs", "crosswalk", "locks"] {
+        for folder in ["", "plans", "runs", "snapshots", "logs", "crosswalk", "ledger", "locks"] {
             private_folder(&self.path.join(folder))?;
         }
         Ok(())
@@ -43,6 +43,14 @@ impl StateDir {
     /// Folder of the logs.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
+    }
+    /// Folder of the ledgers.
+    pub fn ledgers(&self) -> PathBuf {
+        self.path.join("ledger")
+    }
+    /// File of a mapping's ledger.
+    pub fn ledger(&self, mapping: &str, env: Option<&str>) -> PathBuf {
+        super::ledger::ledger_path(&self.ledgers(), mapping, env)
     }
     /// Folder of the locks.
     pub fn locks(&self) -> PathBuf {

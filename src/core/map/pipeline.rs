@@ -106,6 +106,21 @@ impl Pipeline {
         &self.hash
     }
 
+    /// A field whose values have but one way of being written, as far as they are plain.
+    pub fn is_text(&self, field: usize) -> bool {
+        self.compiled.fields.get(field).is_some_and(|field| field.kind == super::kind::Kind::Text)
+    }
+
+    /// Source columns that decide its output, each once, sorted.
+    pub fn reads(&self) -> Vec<String> {
+        let conditions = [&self.compiled.filter, &self.compiled.deleted].into_iter().flatten();
+        let mut columns: Vec<String> = self.fields.iter().flat_map(|field| field.sources.clone()).collect();
+        columns.extend(conditions.flat_map(|condition| condition.columns.clone()));
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
     /// Runs the row steps over text columns.
     pub fn apply(&self, batch: &DataFrame) -> Result<Outcome> {
         let (batch, corrected) = self.compiled.corrections.apply(batch)?;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::agreed::{self, Agreed};
 use super::history::{History, Settled};
 use super::mapping::{self, Executed, Shared};
 use super::report::MappingReport;
 use super::staged;
 use crate::error::{Error, Kind, Result};
-use crate::journal::{Event, MappingResult, RunLog, StateDir};
+use crate::journal::{Crosswalk, Event, MappingResult, RunLog, StateDir};
 use crate::monitor::Monitor;
 use crate::plan::ops::OpsReader;
 use crate::plan::{Counts, MappingPlan, Plan};
@@ -60,6 +61,7 @@ impl Run<'_> {
     fn mappings(&self, ended: &mut Ended, seen: &mut dyn FnMut(&[MappingResult]) -> Result<()>) -> Result<()> {
         let mut crosswalk = self.state.crosswalk(self.plan.env.as_deref())?;
         let events = RunLog::read(self.dir)?;
+        agreed::begin(self.dir, &crosswalk)?;
         let mut log = RunLog::append(self.dir)?;
         log.write(Event::Attempt { number: self.attempt, pid: std::process::id() })?;
         let mut versions: HashMap<&ObjectRef, (ObjectVersion, bool)> = HashMap::new();
@@ -71,7 +73,7 @@ impl Run<'_> {
             let history = History::of(&events, &plan.mapping);
             if history.begun
                 && let Some(Settled { report, version }) = history
-                    .settle(self.dir, plan, connector.as_ref(), &mut crosswalk, &mut log)
+                    .settle((self.state, self.plan), self.dir, plan, connector.as_ref(), &mut crosswalk, &mut log)
                     .map_err(|error| or_gone(error, plan, connector.as_ref()))?
             {
                 note_version(&mut versions, &plan.to, version, report.result.counts.deleted > 0);
@@ -98,6 +100,7 @@ impl Run<'_> {
                 if !result.published && recovered.is_some_and(|recovery| recovery.published) {
                     result.published = true;
                     staged::apply(self.dir, &plan.mapping, &result.to, &mut crosswalk)?;
+                    self.agree(plan, &crosswalk, result.counts.after)?;
                     let version = connector.version(&plan.to.object).ok();
                     log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true, version })?;
                 }
@@ -120,6 +123,11 @@ impl Run<'_> {
             closed(plan, &result)?;
         }
         Ok(())
+    }
+
+    /// Tells the ledger what the mapping carried over.
+    pub(super) fn agree(&self, part: &MappingPlan, crosswalk: &Crosswalk, rows: u64) -> Result<()> {
+        Agreed { state: self.state, run_dir: self.dir, plan: self.plan, part, crosswalk, rows }.apply()
     }
 
     /// A path of the plan; relative ones start from the project.

@@ -2,13 +2,14 @@
 //! published is done, whoever was there to see it; any other is begun anew.
 use std::path::Path;
 
+use super::agreed::Agreed;
 use super::execute::fits;
 use super::outcome::most_rows_first;
 use super::report::MappingReport;
 use super::staged;
 use crate::error::Result;
-use crate::journal::{Crosswalk, Event, MappingResult, RunLog};
-use crate::plan::{Cause, Counts, MappingPlan};
+use crate::journal::{Crosswalk, Event, MappingResult, RunLog, StateDir};
+use crate::plan::{Cause, Counts, MappingPlan, Plan};
 use crate::platform::{Connector, ObjectVersion, Published, ReadOptions, Source};
 
 /// What was promised before the publish.
@@ -90,6 +91,7 @@ impl History {
     /// the crosswalk told. None: its target is as it was. Doing it again changes nothing.
     pub(super) fn settle(
         &self,
+        (state, whole): (&StateDir, &Plan),
         dir: &Path,
         plan: &MappingPlan,
         connector: &dyn Connector,
@@ -129,6 +131,8 @@ impl History {
         result.closes = result.counts.closes();
         if !self.crosswalk {
             staged::apply(dir, &plan.mapping, &result.to, crosswalk)?;
+            let rows = result.counts.after;
+            Agreed { state, run_dir: dir, plan: whole, part: plan, crosswalk, rows }.apply()?;
             log.write(Event::Crosswalk { mapping: mapping() })?;
         }
         let (mapping, from, planned) = (mapping(), plan.from.clone(), plan.counts);

@@ -118,6 +118,7 @@ pub(super) fn execute(
     result.moved = outcome.moved;
     result.published = true;
     result.closes = result.counts.closes();
+    let outcome_after = result.counts.after;
     run.monitor.report(Progress {
         step: format!("published; noting in the crosswalk what went into {}", plan.to),
         done: 0,
@@ -125,6 +126,7 @@ pub(super) fn execute(
     });
     fault::point("before-crosswalk");
     staged::apply(run.dir, &plan.mapping, &plan.to.to_string(), shared.crosswalk)?;
+    run.agree(plan, shared.crosswalk, outcome_after)?;
     shared.log.write(Event::Crosswalk { mapping: plan.mapping.clone() })?;
     fault::point("after-crosswalk");
     let report = MappingReport {

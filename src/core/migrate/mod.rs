@@ -2,6 +2,7 @@
 //!
 //! One run is one process and one [`Run`]; its mappings are executed one after the other in load order, each staged
 //! whole and published once. What a killed engine leaves is looked after by [`recovery`].
+mod agreed;
 mod ahead;
 mod execute;
 pub mod fault;

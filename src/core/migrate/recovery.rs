@@ -103,7 +103,8 @@ fn recover(state: &StateDir, record: &mut RunRecord, connect: Connect<'_>) -> Re
             continue;
         }
         let connector = connect(&mapping.to.platform)?;
-        let words = match history.settle(&dir, mapping, connector.as_ref(), &mut crosswalk, &mut log)? {
+        let settled = history.settle((state, &plan), &dir, mapping, connector.as_ref(), &mut crosswalk, &mut log)?;
+        let words = match settled {
             Some(settled) => {
                 record.results.push(settled.report.result);
                 if history.nothing { "as planned, nothing was to be written" } else { "published whole" }

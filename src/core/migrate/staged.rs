@@ -105,6 +105,17 @@ pub(super) fn inserted_ids(run_dir: &Path, mapping: &str, wanted: &mut HashMap<S
     Ok(())
 }
 
+/// Hands out old key and new id of each row that this run inserted.
+pub(super) fn each_inserted(run_dir: &Path, mapping: &str, mut take: impl FnMut(&str, &str)) -> Result<()> {
+    for line in lines(run_dir, mapping)? {
+        let Line(key, id, fate) = line?;
+        if fate == Fate::Inserted {
+            take(&key, &id);
+        }
+    }
+    Ok(())
+}
+
 /// Tells the crosswalk, and notes what it knew before: [`undo`].
 pub(super) fn apply(run_dir: &Path, mapping: &str, object: &str, crosswalk: &mut Crosswalk) -> Result<()> {
     let mut undo = Undo::open(run_dir, mapping)?;

@@ -2,11 +2,12 @@
 use std::path::Path;
 
 use hashbrown::HashMap;
-use polars::prelude::DataFrame;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::applied::{Numbered, each_applied};
 use super::classify::{Classified, Context, Erased, LinkMode, State};
 use super::facts::{CrosswalkFacts, TargetFacts};
+use super::incremental::{Looked, Since, look};
 use super::links::ParentIndex;
 use super::output::Output;
 use super::probe::probe;
@@ -16,6 +17,7 @@ use super::{MappingPlan, Rows};
 use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::journal::erased::ErasedKeys;
+use crate::journal::ledger::Secret;
 use crate::monitor::{Monitor, Progress};
 use crate::resolve::keys::KeyDuplicates;
 use crate::table::Snapshot;
@@ -27,6 +29,7 @@ const COMPARE_ROWS: usize = 4 * ROW_GROUP;
 const ORDERLY_GROUPS: usize = 4;
 
 /// What one mapping's plan is made from.
+#[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
     pub(crate) shape: &'a Shape,
     pub(crate) source: &'a Snapshot,
@@ -47,6 +50,18 @@ pub(crate) struct Job<'a> {
     pub(crate) batch_rows: usize,
     /// Keys of people who were erased.
     pub(crate) erased: Option<&'a ErasedKeys>,
+    /// Threads for the row steps.
+    pub(crate) workers: usize,
+    /// What the last run left in the ledger, if the plan relies on it.
+    pub(crate) since: Option<&'a Since>,
+    /// The rows that are looked at; None: all.
+    pub(crate) looked: Option<&'a Looked>,
+    /// Only the target rows that are asked for were read, out of so many.
+    pub(crate) asked: Option<u64>,
+    /// Only the source rows from a cursor's value on were read.
+    pub(crate) cursor: bool,
+    /// Keys the hashes of the ledger.
+    pub(crate) secret: Secret,
     pub(crate) monitor: &'a dyn Monitor,
 }
 
@@ -55,8 +70,16 @@ impl Job<'_> {
     pub(crate) fn erased(&self) -> Erased<'_> {
         Erased { rows: &self.source.meta().erased, keys: self.erased }
     }
-    /// The source's rows by batch, with the ordinal of the first.
-    pub(crate) fn batches(&self) -> Result<impl Iterator<Item = Result<(u32, DataFrame)>>> {
+    /// The source's rows that are looked at, by batch, with their ordinals.
+    pub(crate) fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<Numbered>> + '_>> {
+        let Some(looked) = self.looked else { return Ok(Box::new(self.all_batches()?)) };
+        let size = self.batch_rows.clamp(1, ROW_GROUP);
+        Ok(Box::new(looked.ordinals.chunks(size).map(|ordinals| {
+            let wide: Vec<u64> = ordinals.iter().map(|ordinal| u64::from(*ordinal)).collect();
+            Ok((ordinals.to_vec(), self.source.gather(&wide, None)?))
+        })))
+    }
+    fn all_batches(&self) -> Result<impl Iterator<Item = Result<Numbered>> + use<>> {
         let limit = self.rows.end();
         let size = self.batch_rows.clamp(1, ROW_GROUP);
         let mut at = 0_u64;
@@ -70,8 +93,9 @@ impl Job<'_> {
                     while from < rows {
                         let part = frame.slice(from as i64, size.min(rows - from));
                         from += part.height();
-                        parts.push(Ok((at as u32, part.clone())));
-                        at += part.height() as u64;
+                        let end = at + part.height() as u64;
+                        parts.push(Ok(((at as u32..end as u32).collect(), part)));
+                        at = end;
                     }
                 }
             }
@@ -86,45 +110,58 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     let facts = TargetFacts::read(shape, job.target, job.monitor)?;
     let object = shape.mapping.to.to_string();
     let known = CrosswalkFacts::read(&facts, job.crosswalk, &object)?;
+    let looked = match job.since.filter(|_| job.looked.is_none()) {
+        Some(since) => Some(look(job, &facts, &known, since)?),
+        None => None,
+    };
+    let job = &Job { looked: job.looked.or(looked.as_ref()), ..*job };
     let mut duplicates = KeyDuplicates::new(shape.mapping.duplicates);
     let own = probe(job, &facts, &known, &mut duplicates)?;
     let links = link_modes(job, own.as_ref());
     let context =
         Context { shape, facts: &facts, known: &known, crosswalk: job.crosswalk, links, erased: job.erased() };
     let mut state = State::new(duplicates, &facts);
+    for (target, source) in job.looked.iter().flat_map(|looked| &looked.settled) {
+        state.settle(*target, *source);
+    }
     let mut out = Output::create(job)?;
 
     let mut chunk: Vec<Classified> = Vec::new();
     let mut held_rows = 0;
     let mut done = 0;
-    for batch in job.batches()? {
+    each_applied(job, |ordinals, frame, outcome| {
         job.monitor.check()?;
-        let (first, frame) = batch?;
         let height = frame.height();
-        let classified = context.classify(&mut state, frame, first)?;
+        let classified = context.classify(&mut state, &ordinals, frame, outcome)?;
         out.count_latches(job, &classified);
         let orderly = is_orderly(&classified);
         chunk.push(classified);
         held_rows += height;
         done += height as u64;
         if orderly || held_rows >= COMPARE_ROWS {
-            out.take(job, &facts, &mut chunk)?;
+            out.take(job, &facts, &known, &mut chunk)?;
             held_rows = 0;
         }
         job.monitor.report(Progress {
             step: format!("planning {}", shape.mapping.name),
             done,
-            total: Some(job.rows.end().min(job.source.meta().rows)),
+            total: Some(
+                job.looked.map_or_else(|| job.rows.end().min(job.source.meta().rows), |it| it.ordinals.len() as u64),
+            ),
         });
-    }
-    out.take(job, &facts, &mut chunk)?;
+        Ok(())
+    })?;
+    out.take(job, &facts, &known, &mut chunk)?;
 
     let unreadable = job.source.meta().rejects;
-    let deletes = done > 0 && unreadable == 0 && state.keyless == 0 && job.rows.is_all();
-    let mut rows = TargetRows::decide(shape, &facts, &known, &state, deletes);
+    let read = job.looked.map_or(done, |_| job.source.meta().rows);
+    let deletes = read > 0 && unreadable == 0 && state.keyless == 0 && job.rows.is_all();
+    let mut rows = TargetRows::decide(shape, &facts, &known, &state, deletes, job.asked.is_some());
     if let Some(target) = job.target {
         rows.write(shape, &facts, target, |ops, cells| out.target_rows(shape, &ops, &cells))?;
     }
+    let settled = job.looked.iter().flat_map(|looked| &looked.settled).map(|(target, _)| *target);
+    rows.keep(settled);
     rows.note_kept(&facts, &kept_path(job.dir, &shape.mapping.name))?;
     let mut digest = Xxh3::new();
     digest.update(&facts.digest().to_le_bytes());

@@ -1,6 +1,6 @@
 //! From source rows to decisions: row steps, keys, duplicates, links, matching. What is left open is only whether a row
 //! that has its target row differs from it.
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use polars::prelude::{
     BooleanChunked, ChunkFilter, ChunkFullNull, DataFrame, NewChunkedArray, StringChunked, StringChunkedBuilder,
 };
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::journal::erased::ErasedKeys;
 use crate::map::corrections::CorrectionTally;
-use crate::map::{Fate, StepCount};
+use crate::map::{Fate, Outcome, StepCount};
 use crate::plan::Operation;
 use crate::project::OnMiss;
 use crate::resolve::keys::{KeyDuplicates, KeyHash, Role, key_hash};
@@ -50,10 +50,14 @@ pub(crate) struct Classified {
     pub(crate) cells: Vec<StringChunked>,
     /// One per link.
     pub(crate) pending: Vec<StringChunked>,
+    /// One per link: the old keys that are named.
+    pub(crate) named: Vec<StringChunked>,
     /// Accepted rows are inserts if they have no target row, else updates, subject to comparison.
     pub(crate) rows: Vec<OpRow>,
     pub(crate) blames: Vec<Option<Blame>>,
     pub(crate) fates: Vec<Fate>,
+    /// The row finds a target row, whatever becomes of it.
+    pub(crate) finds: Vec<bool>,
 }
 
 impl Classified {
@@ -66,12 +70,13 @@ impl Classified {
         }
         let mask = BooleanChunked::from_iter_values("takes".into(), takes.iter().copied());
         self.frame = self.frame.filter(&mask)?;
-        for column in self.cells.iter_mut().chain(&mut self.pending) {
+        for column in self.cells.iter_mut().chain(&mut self.pending).chain(&mut self.named) {
             *column = column.filter(&mask)?;
         }
         pick(&mut self.rows, &takes);
         pick(&mut self.blames, &takes);
         pick(&mut self.fates, &takes);
+        pick(&mut self.finds, &takes);
         Ok(self)
     }
 }
@@ -85,6 +90,8 @@ fn pick<T>(items: &mut Vec<T>, takes: &[bool]) {
 /// What the rows seen so far leave behind.
 pub(crate) struct State {
     pub(crate) duplicates: KeyDuplicates,
+    /// Keys that several accepted rows have.
+    pub(crate) shared: HashSet<KeyHash>,
     /// Source row + 1 that has taken a target row; 0 = free.
     taken: Vec<u32>,
     /// Target rows that some source row found, whatever became of it.
@@ -101,6 +108,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// A source row that is not looked at holds the target row.
+    pub(crate) fn settle(&mut self, target: u32, source: u32) {
+        self.taken[target as usize] = source + 1;
+        self.touched[target as usize] = true;
+    }
     /// An accepted row has taken the target row.
     pub(crate) fn is_taken(&self, target: u32) -> bool {
         self.taken.get(target as usize).is_some_and(|taken| *taken > 0)
@@ -108,6 +120,7 @@ impl State {
     pub(crate) fn new(duplicates: KeyDuplicates, facts: &TargetFacts) -> Self {
         Self {
             duplicates,
+            shared: HashSet::new(),
             taken: vec![0; facts.rows],
             touched: vec![false; facts.rows],
             tombstones: Vec::new(),
@@ -159,10 +172,15 @@ impl Erased<'_> {
 }
 
 impl Context<'_> {
-    /// Decides on the rows of a batch; `first` is the ordinal of its first row.
-    pub(crate) fn classify(&self, state: &mut State, frame: DataFrame, first: u32) -> Result<Classified> {
+    /// Decides on the rows of a batch by what the row steps made of them; `ordinals` are theirs, ascending.
+    pub(crate) fn classify(
+        &self,
+        state: &mut State,
+        ordinals: &[u32],
+        frame: DataFrame,
+        mut outcome: Outcome,
+    ) -> Result<Classified> {
         let shape = self.shape;
-        let mut outcome = shape.pipeline.apply(&frame)?;
         add_steps(&mut state.steps, &outcome.counts);
         state.corrections.add(shape.pipeline.corrections().entries().len(), &outcome.corrected);
         let mut cells = shape.cells(&outcome)?;
@@ -179,10 +197,11 @@ impl Context<'_> {
         let wanted = Wanted::of(shape, self.facts, &cells, hashes.clone())?;
 
         let mut rows: Vec<OpRow> = Vec::with_capacity(height);
+        let mut finds: Vec<bool> = Vec::with_capacity(height);
         let mut blames: Vec<Option<Blame>> = vec![None; height];
         let mut links = LinkCells::new(height);
         for row in 0..height {
-            let ordinal = first + row as u32;
+            let ordinal = ordinals[row];
             let mut op = OpRow { source: Some(ordinal), key: keys[row].take(), ..OpRow::default() };
             let erased = self.erased.has(ordinal, op.key.as_deref());
             if erased {
@@ -190,6 +209,7 @@ impl Context<'_> {
             }
             let fate = outcome.fates[row];
             let found = wanted.find(shape, self.facts, self.known, row);
+            finds.push(found.hits != Hits::None);
             for hit in found.hits.rows() {
                 state.touched[*hit as usize] = true;
             }
@@ -252,8 +272,9 @@ impl Context<'_> {
             rows.push(op);
         }
         state.later += links.later;
+        let named = shape.links.iter().map(|link| cells[link.field].clone()).collect();
         let pending = links.write(shape, &mut cells);
-        Ok(Classified { frame, cells, pending, rows, blames, fates: outcome.fates })
+        Ok(Classified { frame, cells, pending, named, rows, blames, fates: outcome.fates, finds })
     }
 
     /// A row that the row steps accepted and that has a key.
@@ -273,9 +294,11 @@ impl Context<'_> {
         match state.duplicates.role(key, ordinal) {
             Role::Survivor => {}
             Role::Merged => {
+                state.shared.insert(key);
                 return Ok(Decision::Leave(Operation::Merged, Some("another row with this key stands for it".into())));
             }
             Role::Duplicate => {
+                state.shared.insert(key);
                 let reason = "an earlier row has the same key";
                 return Ok(Decision::blame(
                     Operation::Rejected,

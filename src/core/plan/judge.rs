@@ -13,7 +13,7 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
     let shape = job.shape;
     let run = &shape.mapping.run;
     let counts = plan.counts;
-    if counts.read == 0 {
+    if counts.read == 0 && !job.cursor {
         plan.warnings.push("the source is empty".into());
     }
     if !deletes && job.rows.is_all() && (rows.target_only > 0 || !state.tombstones.is_empty()) {

@@ -6,13 +6,15 @@ use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::plan::Operation;
 use crate::project::ObjectRef;
-use crate::resolve::keys::{KeyMap, key_hash};
+use crate::resolve::keys::{KeyHash, KeyMap, key_hash};
 
 /// The planned image of a mapping's records, by old key.
 #[derive(Debug, Default)]
 pub(crate) struct ParentIndex {
     map: KeyMap<(Standing, u32)>,
     ids: Texts,
+    /// Records whose id is not the one that the crosswalk knows.
+    changed: Vec<KeyHash>,
 }
 
 /// What a plan does with a record.
@@ -55,6 +57,14 @@ impl ParentIndex {
             Some(id) => (Standing::There, self.ids.push(id)),
         };
         self.map.insert(key_hash(key), entry);
+    }
+    /// Notes that the crosswalk knows no id of a record, or another one.
+    pub(crate) fn note_changed(&mut self, key: &str) {
+        self.changed.push(key_hash(key));
+    }
+    /// Records whose id is not the one that the crosswalk knows.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = KeyHash> + '_ {
+        self.changed.iter().copied()
     }
     /// Notes a record that will not; one that will under the same key stays.
     pub(crate) fn lose(&mut self, key: &str, operation: Operation) {

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod applied;
 mod build;
 mod classify;
 mod compare;
 pub(crate) mod facts;
+pub(crate) mod incremental;
 mod judge;
 pub(crate) mod links;
 pub(crate) mod lookup;
+pub(crate) mod material;
 pub mod ops;
 mod output;
 mod probe;
@@ -229,6 +232,12 @@ pub struct MappingPlan {
     /// Link fields: target column, linked mapping, its target object. Pending cells are resolved through the crosswalk
     /// of that object.
     pub links: Vec<PlanLink>,
+    /// What an incremental plan did not look at; None: the plan looked at all of the source.
+    #[serde(default)]
+    pub incremental: Option<Incremental>,
+    /// What a run of it writes into the ledger beside the entries.
+    #[serde(default)]
+    pub agreement: Option<PlanAgreement>,
 }
 
 impl MappingPlan {
@@ -261,6 +270,8 @@ impl MappingPlan {
             identity: None,
             key: Vec::new(),
             links: Vec::new(),
+            incremental: None,
+            agreement: None,
         }
     }
     /// The rows that a share of the error budget is a share of: of chosen rows those of the whole source, because that is
@@ -281,6 +292,95 @@ impl MappingPlan {
             .map(|(name, _)| name.clone())
             .collect()
     }
+}
+
+/// Why an incremental plan looks at a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookReason {
+    /// It is new, changed, or was not carried over by the last run.
+    Changed,
+    /// Another row has its key.
+    Key,
+    /// Its target row changed, or another row finds it too.
+    Target,
+    /// A record that it links to came, changed its id or went.
+    Parent,
+}
+
+impl LookReason {
+    /// In words, behind a number of rows.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Changed => "new, changed or left out before",
+            Self::Key => "share a key with another row",
+            Self::Target => "target row changed or wanted by another row",
+            Self::Parent => "a record they link to changed",
+        }
+    }
+}
+
+/// What an incremental plan looked at, and what it left to the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incremental {
+    /// Rows looked at.
+    pub looked: u64,
+    /// Rows read that are as the ledger says, records: counted as unchanged.
+    pub unchanged: u64,
+    /// Rows read that are as the ledger says, left out by `where`: counted as filtered.
+    pub filtered: u64,
+    /// Entries of the ledger whose rows were not read (by a cursor). They are no part of the balance.
+    #[serde(default)]
+    pub unread: u64,
+    /// Of those: records.
+    #[serde(default)]
+    pub unread_records: u64,
+    /// Where reading began: cursor column and value. None: all of the source was compared with the ledger.
+    #[serde(default)]
+    pub from: Option<(String, String)>,
+    /// Only the target rows that the rows looked at may have were read.
+    #[serde(default)]
+    pub asked: bool,
+    /// When all records were last planned in full, RFC 3339 UTC.
+    #[serde(default)]
+    pub whole: String,
+    /// Why rows were looked at.
+    pub reasons: Vec<(LookReason, u64)>,
+    /// The run that the ledger is from.
+    pub since: String,
+}
+
+impl Incremental {
+    /// In words: how much was looked at and why, and what the rest rests on.
+    pub fn words(&self) -> String {
+        let reasons: Vec<String> =
+            self.reasons.iter().map(|(reason, rows)| format!("{rows} {}", reason.words())).collect();
+        let why = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+        let rest = self.unchanged + self.filtered;
+        let mut text = match &self.from {
+            None => "incremental, the whole source compared with the ledger".to_owned(),
+            Some((column, value)) => format!("incremental, read from {column} {value} on (deletes are not seen)"),
+        };
+        text.push_str(&format!(": {} rows looked at{why}; {rest} are as run {} left them", self.looked, self.since));
+        if self.unread > 0 {
+            text.push_str(&format!(", {} were not read", self.unread));
+        }
+        if self.asked {
+            text.push_str("; of the target only the rows they may have were read");
+        }
+        text
+    }
+}
+
+/// What a plan knows of the ledger's next state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanAgreement {
+    /// Hash of everything beside the row steps that decides what becomes of a row.
+    pub settings: String,
+    /// The crosswalk's moment when the plan was made.
+    pub crosswalk: i64,
+    /// How far the source was read.
+    pub mark: Option<crate::journal::ledger::Mark>,
 }
 
 /// A link field of a mapping.

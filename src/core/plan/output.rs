@@ -6,19 +6,21 @@ use xxhash_rust::xxh3::Xxh3;
 use super::build::Job;
 use super::classify::{Blame, Classified, State};
 use super::compare::compare;
-use super::facts::TargetFacts;
+use super::facts::{CrosswalkFacts, TargetFacts};
+use super::incremental::settings_hash;
 use super::judge::judge;
 use super::links::ParentIndex;
+use super::material::Material;
 use super::ops::{OpRow, OpsWriter, code, ops_path};
 use super::shape::{Shape, is_blank, is_true};
 use super::target_rows::TargetRows;
-use super::{Cause, Counts, FieldChange, LeftBehind, MappingPlan, Operation};
+use super::{Cause, Counts, FieldChange, Incremental, LeftBehind, MappingPlan, Operation, PlanAgreement};
 use crate::error::Result;
 use crate::journal::{Parent, Reject, RejectWriter, rejects_file};
 use crate::map::Fate;
 use crate::platform::LINE;
 use crate::project::WriteRule;
-use crate::resolve::keys::{key_text, show_key};
+use crate::resolve::keys::{key_hash, key_text, show_key};
 
 /// Everything that a plan's pass writes and counts.
 pub(super) struct Output {
@@ -35,6 +37,7 @@ pub(super) struct Output {
     /// None: nobody asks.
     image: Option<ParentIndex>,
     first_unreadable: u64,
+    material: Material,
 }
 
 impl Output {
@@ -72,6 +75,7 @@ impl Output {
             .map(|column| (column.to_owned(), 0))
             .collect();
         Ok(Self {
+            material: Material::create(job.dir, shape, job.secret)?,
             ops: OpsWriter::create(&ops_path(job.dir, name), &shape.columns, &links)?,
             rejects,
             digest: Xxh3::new(),
@@ -102,11 +106,17 @@ impl Output {
     }
 
     /// Compares, counts and writes the batches of a chunk.
-    pub(super) fn take(&mut self, job: &Job<'_>, facts: &TargetFacts, chunk: &mut Vec<Classified>) -> Result<()> {
+    pub(super) fn take(
+        &mut self,
+        job: &Job<'_>,
+        facts: &TargetFacts,
+        known: &CrosswalkFacts,
+        chunk: &mut Vec<Classified>,
+    ) -> Result<()> {
         let shape = job.shape;
         compare(shape, facts, job.target, chunk)?;
         for mut batch in chunk.drain(..) {
-            self.identify(job, &mut batch);
+            self.identify(job, facts, known, &mut batch);
             let batch = batch.taken_by(job.rows)?;
             for (column, filled) in &mut self.unread {
                 let cells = batch.frame.column(column)?.str()?;
@@ -121,7 +131,9 @@ impl Output {
                 *expected += (0..cells.len()).filter(|row| there(*row) && is_true(cells.get(*row))).count() as u64;
             }
             self.count(&batch.rows);
-            self.digest(shape, &batch.rows, &batch.cells, &batch.pending);
+            let hashes = shape.hashes(&batch.cells);
+            self.digest(shape, &batch.rows, &hashes, &batch.pending);
+            self.material.write(shape, &batch, &hashes)?;
             self.reject(&batch)?;
             self.ops.write(&batch.rows, &batch.cells, &batch.pending)?;
         }
@@ -129,7 +141,7 @@ impl Output {
     }
 
     /// Notes under which id each record will be found, for links and for the crosswalk.
-    fn identify(&mut self, job: &Job<'_>, batch: &mut Classified) {
+    fn identify(&mut self, job: &Job<'_>, facts: &TargetFacts, known: &CrosswalkFacts, batch: &mut Classified) {
         let shape = job.shape;
         for row in 0..batch.rows.len() {
             let op = &mut batch.rows[row];
@@ -142,6 +154,9 @@ impl Output {
                     let Some(image) = &mut self.image else { continue };
                     let id = future_id(shape, op, &batch.cells, row);
                     image.accept(&key, Some(id.as_deref().unwrap_or(&key)));
+                    if known.row(facts, key_hash(&key)) != op.target {
+                        image.note_changed(&key);
+                    }
                 }
                 // Nobody writes it in this plan.
                 Some(Operation::Insert) if op.source.is_some_and(|source| !job.rows.takes(source)) => {
@@ -151,6 +166,7 @@ impl Output {
                 Some(Operation::Insert) => {
                     let Some(image) = &mut self.image else { continue };
                     image.accept(&key, future_id(shape, op, &batch.cells, row).as_deref());
+                    image.note_changed(&key);
                 }
                 Some(Operation::Merged) | None => {}
                 Some(operation) => {
@@ -186,8 +202,7 @@ impl Output {
         }
     }
 
-    fn digest(&mut self, shape: &Shape, rows: &[OpRow], cells: &[StringChunked], pending: &[StringChunked]) {
-        let values = shape.hashes(cells);
+    fn digest(&mut self, shape: &Shape, rows: &[OpRow], values: &[u128], pending: &[StringChunked]) {
         let waits = if pending.is_empty() { Vec::new() } else { shape.hashes(pending) };
         for (at, op) in rows.iter().enumerate() {
             self.digest.update(&code(op.operation.unwrap_or(Operation::Rejected)).to_le_bytes());
@@ -220,7 +235,7 @@ impl Output {
             .iter()
             .map(|link| StringChunked::full_null(link.plan.column.as_str().into(), rows.len()))
             .collect();
-        self.digest(shape, rows, cells, &pending);
+        self.digest(shape, rows, &shape.hashes(cells), &pending);
         self.ops.write(rows, cells, &pending)
     }
 
@@ -239,9 +254,16 @@ impl Output {
         let counts = &mut self.counts;
         counts.read += self.first_unreadable;
         counts.rejected += self.first_unreadable;
+        let gone = job.looked.map_or(&[][..], |looked| &looked.gone);
+        let mark = self.material.finish(job.dir, &shape.mapping.name, state.shared.iter().copied(), gone)?;
+        if let Some(looked) = job.looked {
+            counts.read += looked.unchanged + looked.filtered;
+            counts.unchanged += looked.unchanged;
+            counts.filtered += looked.filtered;
+        }
         counts.native = rows.native;
         counts.target_only = rows.target_only;
-        counts.before = facts.rows as u64;
+        counts.before = job.asked.unwrap_or(facts.rows as u64);
         counts.after = (counts.before + counts.inserted).saturating_sub(counts.deleted);
         let mut causes: Vec<Cause> =
             self.causes.into_iter().map(|((cause, field, step), rows)| Cause { cause, field, step, rows }).collect();
@@ -287,6 +309,23 @@ impl Output {
             identity: shape.identity.clone(),
             key: shape.mapping.key.clone(),
             links: shape.links.iter().map(|link| link.plan.clone()).collect(),
+            incremental: job.looked.map(|looked| Incremental {
+                looked: looked.ordinals.len() as u64,
+                unchanged: looked.unchanged,
+                filtered: looked.filtered,
+                unread: looked.unread,
+                unread_records: looked.unread_records,
+                from: looked.from.clone(),
+                asked: job.asked.is_some(),
+                whole: job.since.map(|since| since.agreement.whole.clone()).unwrap_or_default(),
+                reasons: looked.reasons.clone(),
+                since: job.since.map(|since| since.agreement.run.clone()).unwrap_or_default(),
+            }),
+            agreement: Some(PlanAgreement {
+                settings: settings_hash(shape),
+                crosswalk: job.crosswalk.moment()?,
+                mark: job.looked.map_or(mark, |looked| looked.mark.clone()),
+            }),
             ..MappingPlan::empty(&shape.mapping.name)
         };
         judge(job, state, rows, deletes, &mut plan);

@@ -2,6 +2,7 @@
 //! a key is the last.
 use hashbrown::HashMap;
 
+use super::applied::each_applied;
 use super::build::Job;
 use super::classify::{Context, LinkMode, State};
 use super::facts::{CrosswalkFacts, TargetFacts};
@@ -26,17 +27,16 @@ pub(crate) fn probe(
     duplicates: &mut KeyDuplicates,
 ) -> Result<Option<ParentIndex>> {
     if duplicates.needs_foresight() {
-        for batch in job.batches()? {
+        each_applied(job, |ordinals, _, outcome| {
             job.monitor.check()?;
-            let (first, frame) = batch?;
-            let outcome = job.shape.pipeline.apply(&frame)?;
             let keys = job.shape.key_texts(&job.shape.cells(&outcome)?);
             for (row, key) in keys.iter().enumerate() {
                 if let (Fate::Accepted, Some(key)) = (outcome.fates[row], key) {
-                    duplicates.foresee(key_hash(key), first + row as u32);
+                    duplicates.foresee(key_hash(key), ordinals[row]);
                 }
             }
-        }
+            Ok(())
+        })?;
     }
     let shape = job.shape;
     let own: Vec<usize> =
@@ -59,10 +59,13 @@ pub(crate) fn probe(
     let mut state = State::new(std::mem::take(duplicates), facts);
     let mut image = ParentIndex::default();
     let mut naming: Vec<Naming> = Vec::new();
-    for batch in job.batches()? {
+    // Records that are not looked at hold their target rows here too.
+    for (target, source) in job.looked.iter().flat_map(|looked| &looked.settled) {
+        state.settle(*target, *source);
+    }
+    each_applied(job, |ordinals, frame, outcome| {
         job.monitor.check()?;
-        let (first, frame) = batch?;
-        let batch = context.classify(&mut state, frame, first)?;
+        let batch = context.classify(&mut state, &ordinals, frame, outcome)?;
         for (row, op) in batch.rows.iter().enumerate() {
             let Some(key) = &op.key else { continue };
             match op.operation {
@@ -87,7 +90,8 @@ pub(crate) fn probe(
                 Some(operation) => image.lose(key, operation),
             }
         }
-    }
+        Ok(())
+    })?;
     fall(job, &mut image, &naming)?;
     *duplicates = state.duplicates;
     duplicates.rewind();

@@ -34,6 +34,10 @@ pub(crate) fn id_of(env: Option<&str>, purpose: &Purpose, mappings: &[MappingPla
         for version in [&mapping.source_version, &mapping.target_version] {
             put(&format!("{} {} {}", version.exists, version.bytes, version.hash));
         }
+        // A plan of all rows and one that leaves some to the ledger are two, even where they do the same.
+        if let Some(incremental) = &mapping.incremental {
+            put(&format!("incremental {} {} {}", incremental.looked, incremental.unchanged, incremental.filtered));
+        }
         put(&mapping.columns.join("\u{1f}"));
         put(&format!("{:?}", mapping.write_rules));
     }

@@ -30,13 +30,15 @@ pub(crate) struct TargetRows {
 }
 
 impl TargetRows {
-    /// Decides on all target rows. `deletes`: the plan may delete and mark.
+    /// Decides on all target rows. `deletes`: the plan may delete and mark. `asked`: only some target rows were read, so
+    /// nothing is said about those without a source row.
     pub(crate) fn decide(
         shape: &Shape,
         facts: &TargetFacts,
         known: &CrosswalkFacts,
         state: &State,
         deletes: bool,
+        asked: bool,
     ) -> Self {
         let mut out = Self::default();
         let mut scope = facts.scope.clone();
@@ -62,7 +64,7 @@ impl TargetRows {
                 if let Some(operation) = tombstone.filter(|_| deletes) {
                     out.changes.push((row, operation, "deleted in the source"));
                 }
-            } else if !state.touched[row as usize] {
+            } else if !asked && !state.touched[row as usize] {
                 if !scope[row as usize] {
                     out.native += 1;
                     continue;
@@ -143,6 +145,12 @@ impl TargetRows {
         self.kept.extend(kept);
         self.kept.sort_unstable();
         Ok(())
+    }
+
+    /// Rows of records that the plan does not look at: they are expected to stay as they are.
+    pub(crate) fn keep(&mut self, rows: impl Iterator<Item = u32>) {
+        self.kept.extend(rows);
+        self.kept.sort_unstable();
     }
 
     /// Keeps a note of the rows that are expected to stay as they are, for [`read_kept`].

@@ -144,6 +144,31 @@ impl Default for ReadOptions {
     }
 }
 
+/// A part of an object's rows, for platforms that can find it without reading all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Rows in which a column (or [`LOCATOR`]) holds one of these texts. Rows that only nearly do may come too.
+    Holding {
+        /// Column.
+        column: String,
+        /// Texts, as they were read from the platform or as they are mapped.
+        values: Vec<String>,
+    },
+    /// Rows that changed: from a cursor's value on, all that have none or one of another form, and some more.
+    Since {
+        /// Cursor column.
+        column: String,
+        /// From here on, this value included. Empty: none, only what follows.
+        value: String,
+        /// Values are whole numbers; else texts that sort as they follow in time.
+        number: bool,
+        /// Locators of rows that are read in any case.
+        also: Vec<String>,
+    },
+    /// All rows, these columns of them.
+    Columns(Vec<String>),
+}
+
 /// Streams the rows of an object, memory bounded by the batch.
 pub trait RecordReader: Send {
     /// Columns that each batch has, without the console's own.
@@ -297,6 +322,15 @@ pub trait Connector: Send + Sync {
     fn version(&self, object: &str) -> Result<ObjectVersion>;
     /// Streams rows.
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Box<dyn RecordReader>>;
+    /// Streams a part of an object's rows, in the order in which [`Connector::read`] gives them. None: this platform can only
+    /// read all of them.
+    fn read_part(&self, _object: &str, _part: &Part, _options: &ReadOptions) -> Result<Option<Box<dyn RecordReader>>> {
+        Ok(None)
+    }
+    /// Rows of an object, counted without reading them. None: this platform cannot.
+    fn count(&self, _object: &str) -> Result<Option<u64>> {
+        Ok(None)
+    }
     /// Begins to stage changes.
     fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>>;
     /// Completes or undoes what a killed run left in `run_dir` for this object.

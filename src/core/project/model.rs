@@ -86,6 +86,13 @@ pub enum TargetOnly {
     Delete,
 }
 
+impl TargetOnly {
+    /// Rows are changed by it.
+    pub const fn acts(&self) -> bool {
+        matches!(self, Self::Mark(_) | Self::Delete)
+    }
+}
+
 /// What a failed cell becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -346,11 +353,40 @@ pub enum Duplicates {
     Last,
 }
 
+/// How far an incremental plan reads back: `"5m"`, or units of a numeric cursor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Seconds, for times.
+    pub seconds: u64,
+    /// Units, for numbers.
+    pub units: u64,
+}
+
+impl Overlap {
+    /// `90s`, `5m`, `2h`, `1d`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let unit = match text.chars().last()? {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        let number: u64 = text[..text.len() - 1].trim_end().parse().ok()?;
+        Some(Self { seconds: number.checked_mul(unit)?, units: 0 })
+    }
+}
+
 /// `[run]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunConfig {
     /// Full or incremental.
     pub mode: Mode,
+    /// Source column that grows with each change: an incremental plan reads from where the last one ended.
+    pub cursor: Option<String>,
+    /// How far before that it begins, so that rows committed late are not lost.
+    pub overlap: Overlap,
     /// Workers for the chunks of a run.
     pub workers: usize,
     /// Most rejected rows before nothing is published.
@@ -361,7 +397,14 @@ pub struct RunConfig {
 
 impl Default for RunConfig {
     fn default() -> Self {
-        Self { mode: Mode::Full, workers: 1, error_budget: Budget::of_share(0.01), max_deletes: Bound::Share(0.05) }
+        Self {
+            mode: Mode::Full,
+            cursor: None,
+            overlap: Overlap::default(),
+            workers: 1,
+            error_budget: Budget::of_share(0.01),
+            max_deletes: Bound::Share(0.05),
+        }
     }
 }
 

@@ -5,8 +5,11 @@ use hashbrown::HashMap;
 
 use super::Freshness;
 use super::Workspace;
+use super::samples::Sample;
+use super::seeking::Seeking;
 use crate::error::{Error, Result};
 use crate::journal::erased::ErasedList;
+use crate::journal::ledger::Secret;
 use crate::journal::{Reject, StateDir, now, read_rejects, rejects_files};
 use crate::monitor::Monitor;
 use crate::plan::links::ParentIndex;
@@ -59,6 +62,10 @@ pub(crate) struct PlanRequest {
     pub(crate) mappings: Vec<String>,
     /// What for.
     pub(crate) purpose: Purpose,
+    /// Full or incremental; None: as each mapping says.
+    pub(crate) mode: Option<Mode>,
+    /// Threads for the row steps; None: as each mapping says.
+    pub(crate) workers: Option<usize>,
     /// Only the first source rows.
     pub(crate) limit: Option<u64>,
     /// Only these source rows, by mapping: ordinals in the source snapshot. Empty: no choice is made; otherwise a mapping
@@ -77,12 +84,36 @@ impl Default for PlanRequest {
         Self {
             mappings: Vec::new(),
             purpose: Purpose::Migrate,
+            mode: None,
+            workers: None,
             limit: None,
             rows: HashMap::new(),
             by: String::new(),
             sources: HashMap::new(),
             batch_rows: crate::table::snapshot::ROW_GROUP,
         }
+    }
+}
+
+/// A plan to be made, as a command or a screen asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanAsk {
+    /// Mappings; all if empty.
+    pub mappings: Vec<String>,
+    /// Full or incremental; None: as each mapping says.
+    pub mode: Option<Mode>,
+    /// Threads for the row steps; None: as each mapping says.
+    pub workers: Option<usize>,
+    /// Only the first source rows.
+    pub limit: Option<u64>,
+    /// A sample that hangs together.
+    pub sample: Option<Sample>,
+}
+
+impl PlanRequest {
+    /// All rows of the source, to be carried over.
+    fn asks_for_all(&self) -> bool {
+        self.purpose == Purpose::Migrate && self.limit.is_none() && self.rows.is_empty()
     }
 }
 
@@ -93,21 +124,47 @@ impl Workspace {
     }
 
     /// Makes the plan that is asked for, stores it in the state folder.
+    pub fn plan_as(&self, ask: &PlanAsk, monitor: &dyn Monitor) -> Result<Plan> {
+        let request = PlanRequest {
+            mappings: ask.mappings.clone(),
+            mode: ask.mode,
+            workers: ask.workers,
+            limit: ask.limit,
+            ..PlanRequest::default()
+        };
+        if let Some(sample) = &ask.sample {
+            return self.plan_sample(sample, request, monitor);
+        }
+        self.plan_for(&request, monitor)
+    }
+
+    /// Makes the plan of a request, stores it in the state folder.
     pub(crate) fn plan_for(&self, request: &PlanRequest, monitor: &dyn Monitor) -> Result<Plan> {
         let chosen = self.chosen(&request.mappings)?;
         let state = StateDir::of(&self.project().root);
         let made = self.new_plan_folder()?;
         let crosswalk = state.crosswalk(self.project().env.as_deref())?;
         let erased = ErasedList::open(&state)?;
+        let secret = Secret::of(&state.ledgers())?;
+        let mut incremental = false;
         let mut parents: HashMap<String, ParentIndex> = HashMap::new();
         let mut grown: HashMap<ObjectRef, (u64, u64)> = HashMap::new();
         let mut out: Vec<MappingPlan> = Vec::with_capacity(chosen.len());
         for (at, mapping) in chosen.iter().enumerate() {
             monitor.check()?;
             let later: Vec<String> = chosen[at + 1..].iter().map(|other| other.name.clone()).collect();
-            let prepared = self
-                .prepare(mapping, request.sources.get(&mapping.name).map(PathBuf::as_path), monitor)
-                .map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
+            let named = |error: Error| error.at(format!("mapping {}", mapping.name));
+            let asked = request.mode.unwrap_or(mapping.run.mode) == Mode::Incremental && request.asks_for_all();
+            incremental |= asked;
+            let with = Seeking { crosswalk: &crosswalk, parents: &parents, dir: made.path(), secret, monitor };
+            let sought = if asked { self.seek(mapping, &with).map_err(named)? } else { Err(None) };
+            let prepared = match &sought {
+                Ok(_) => None,
+                Err(_) => {
+                    let from = request.sources.get(&mapping.name).map(PathBuf::as_path);
+                    Some(self.prepare(mapping, from, monitor).map_err(named)?)
+                }
+            };
             let names_it = |field: &Field| field.link.as_ref() == Some(&mapping.name);
             let linked = chosen.iter().any(|other| other.fields.iter().any(names_it));
             let rows = match request.rows.get(&mapping.name) {
@@ -116,11 +173,26 @@ impl Workspace {
                 None => Rows::chosen(&request.by, Vec::new()),
             };
             let erased = erased.as_ref().and_then(|list| list.keys_of(&mapping.to.to_string()));
+            let since = match &prepared {
+                Some(prepared) if asked => self.since(&prepared.shape)?.map_err(Some),
+                _ => Err(None),
+            };
             let job = Job {
                 erased: erased.as_ref(),
-                shape: &prepared.shape,
-                source: &prepared.source,
-                target: prepared.target.as_ref(),
+                shape: match (&sought, &prepared) {
+                    (Ok(sought), _) => &sought.shape,
+                    (Err(_), Some(prepared)) => &prepared.shape,
+                    (Err(_), None) => continue,
+                },
+                source: match (&sought, &prepared) {
+                    (Ok(sought), _) => &sought.source,
+                    (Err(_), Some(prepared)) => &prepared.source,
+                    (Err(_), None) => continue,
+                },
+                target: match &sought {
+                    Ok(sought) => Some(&sought.target),
+                    Err(_) => prepared.as_ref().and_then(|prepared| prepared.target.as_ref()),
+                },
                 crosswalk: &crosswalk,
                 parents: &parents,
                 later: &later,
@@ -128,10 +200,25 @@ impl Workspace {
                 linked,
                 rows: &rows,
                 batch_rows: request.batch_rows,
+                workers: request.workers.unwrap_or(mapping.run.workers),
+                since: sought.as_ref().map(|sought| &sought.since).ok().or(since.as_ref().ok()),
+                looked: sought.as_ref().map(|sought| &sought.looked).ok(),
+                asked: sought.as_ref().map(|sought| sought.rows).ok(),
+                cursor: sought.as_ref().is_ok_and(|sought| sought.cursor),
+                secret,
                 monitor,
             };
             let (mut plan, image) =
                 plan_mapping(&job).map_err(|error| error.at(format!("mapping {}", mapping.name)))?;
+            if let Err(Some(why)) = &since {
+                plan.warnings.push(format!("planned in full: {why}"));
+            } else if let Err(Some(why)) = &sought {
+                plan.warnings.push((*why).to_owned());
+            }
+            if sought.as_ref().is_ok_and(|sought| sought.cursor) && mapping.target_only.acts() {
+                plan.warnings
+                    .push("a cursor does not see which rows the source lacks: none is deleted or marked".into());
+            }
             plan.source_snapshot = self.inside(&plan.source_snapshot);
             plan.target_snapshot = self.inside(&plan.target_snapshot);
             // A mapping into the same object starts from what this one leaves.
@@ -145,7 +232,8 @@ impl Workspace {
             }
             out.push(plan);
         }
-        self.store_plan(made, &request.purpose, out)
+        let mode = if incremental { Mode::Incremental } else { Mode::Full };
+        self.store_plan(made, &request.purpose, mode, out)
     }
 
     /// A folder for the files of a plan that is being made.
@@ -162,20 +250,31 @@ impl Workspace {
         &self,
         made: tempfile::TempDir,
         purpose: &Purpose,
+        mode: Mode,
         mappings: Vec<MappingPlan>,
     ) -> Result<Plan> {
         let env = self.project().env.clone();
         let plan = Plan {
             version: store::VERSION,
             id: store::id_of(env.as_deref(), purpose, &mappings),
-            mode: Mode::Full,
+            mode,
             purpose: purpose.clone(),
             created: now(),
             confirm: confirm_word(env.as_deref(), &mappings),
             env,
             mappings,
         };
-        let (made, plans) = (made.keep(), StateDir::of(&self.project().root).path().join("plans"));
+        let plans = StateDir::of(&self.project().root).path().join("plans");
+        let mut plan = plan;
+        for part in &mut plan.mappings {
+            for path in [&mut part.source_snapshot, &mut part.target_snapshot] {
+                // What was read for this plan alone lies in its folder, which gets its name now.
+                if let Ok(rest) = self.project().root.join(&*path).strip_prefix(made.path()) {
+                    *path = self.inside(&plans.join(&plan.id).join(rest));
+                }
+            }
+        }
+        let made = made.keep();
         store::publish(&made, &plans, &plan).inspect_err(|_| _ = std::fs::remove_dir_all(&made))?;
         self.note_planned(&plan)?;
         self.prune_plans();
@@ -320,7 +419,7 @@ pub(super) fn problems_error(problems: &[Problem]) -> Error {
 }
 
 /// A run must not write what it reads.
-fn refuse_own_source(mapping: &Mapping, from: &dyn Connector, to: &dyn Connector) -> Result<()> {
+pub(super) fn refuse_own_source(mapping: &Mapping, from: &dyn Connector, to: &dyn Connector) -> Result<()> {
     let Source::Object(object) = &mapping.from.source else { return Ok(()) };
     let real = |paths: Vec<PathBuf>| -> Vec<PathBuf> {
         paths.into_iter().map(|path| path.canonicalize().unwrap_or(path)).collect()

@@ -10,6 +10,7 @@ use crate::migrate::{postimages, preimages};
 use crate::monitor::Monitor;
 use crate::plan::{MappingPlan, Plan, Purpose};
 use crate::platform::Source;
+use crate::project::Mode;
 
 /// What taking a run back would do.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +65,7 @@ impl Workspace {
             let planned = planned.map_err(|error| error.at(format!("mapping {}", part.mapping)))?;
             out.extend(planned);
         }
-        let plan = self.store_plan(made, &Purpose::Revert { run: record.id.clone() }, out)?;
+        let plan = self.store_plan(made, &Purpose::Revert { run: record.id.clone() }, Mode::Full, out)?;
         let before = self.reverted_by(&record.id)?;
         let bytes = self.kept_bytes(&record.id);
         Ok(Revert { run: record, plan, before, bytes })

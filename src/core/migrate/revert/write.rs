@@ -428,6 +428,7 @@ impl Output<'_> {
             cause: reason.to_owned(),
             source,
             raw: None,
+            parent: None,
         })
     }
 }

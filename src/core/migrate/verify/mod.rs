@@ -133,6 +133,8 @@ pub struct FailureCell {
 pub(crate) struct Verified {
     pub(crate) tally: Tally,
     pub(crate) states: States,
+    /// Records that were not read back: the ledger has them as they were left.
+    pub(crate) by_ledger: u64,
     /// Rows of the target now.
     pub(crate) rows: u64,
     /// The first failures.

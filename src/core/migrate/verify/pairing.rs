@@ -87,7 +87,8 @@ impl<'a> Pairing<'a> {
             });
         }
         // Pieces of the source that were no rows are records too, as far as anyone can tell.
-        let pieces = self.job.plan.counts.read.saturating_sub(sources);
+        let by_ledger = self.job.plan.incremental.as_ref().map_or(0, |it| it.unchanged + it.filtered);
+        let pieces = self.job.plan.counts.read.saturating_sub(sources + by_ledger);
         self.out.tally.missing += pieces;
         self.out.states.add(RecordState::Suspended, pieces);
         let kept = std::mem::take(&mut self.kept);

@@ -9,7 +9,7 @@ use super::field::read_fields;
 use super::{Reader, Section, article, plain_table};
 use crate::platform::Source;
 use crate::project::words::{did_you_mean, nearest};
-use crate::project::{Bound, Budget, FromRef, Mapping, MatchBy, ObjectRef, Origin, RunConfig, TargetOnly};
+use crate::project::{Bound, Budget, FromRef, Mapping, MatchBy, ObjectRef, Origin, Overlap, RunConfig, TargetOnly};
 
 /// Every key at the top of a mapping file, in the order in which they are written.
 pub(in crate::project) const MAPPING_KEYS: &[&str] = &[
@@ -31,7 +31,7 @@ pub(in crate::project) const MAPPING_KEYS: &[&str] = &[
     "sync",
 ];
 
-const RUN_KEYS: &[&str] = &["mode", "workers", "error_budget", "max_deletes"];
+const RUN_KEYS: &[&str] = &["mode", "cursor", "overlap", "workers", "error_budget", "max_deletes"];
 
 const SYNC_KEYS: &[&str] =
     &["trigger", "every", "freshness", "direction", "conflict", "ask_after", "then", "deletes", "max_changes"];
@@ -197,6 +197,8 @@ fn read_run(reader: &mut Reader, top: &Section<'_>) -> RunConfig {
     });
     RunConfig {
         mode: reader.word(&run, "mode"),
+        cursor: reader.filled(&run, "cursor"),
+        overlap: read_overlap(reader, &run),
         workers,
         error_budget: read_budget(reader, &run).unwrap_or(defaults.error_budget),
         max_deletes: read_bound(reader, &run, "max_deletes").unwrap_or(defaults.max_deletes),
@@ -225,6 +227,22 @@ fn read_budget(reader: &mut Reader, run: &Section<'_>) -> Option<Budget> {
         return None;
     }
     Some(budget)
+}
+
+fn read_overlap(reader: &mut Reader, run: &Section<'_>) -> Overlap {
+    let Some(item) = run.get("overlap") else { return Overlap::default() };
+    let overlap = match (item.as_integer(), item.as_str()) {
+        (Some(units), _) => u64::try_from(units).ok().map(|units| Overlap { seconds: 0, units }),
+        (_, Some(text)) => Overlap::parse(text),
+        _ => None,
+    };
+    if run.get("cursor").is_none() {
+        reader.warn(run, "overlap", "has no meaning without a cursor");
+    }
+    overlap.unwrap_or_else(|| {
+        reader.error(run, "overlap", "must be a time such as \"5m\", or a number for a cursor that counts");
+        Overlap::default()
+    })
 }
 
 fn read_bound(reader: &mut Reader, run: &Section<'_>, key: &str) -> Option<Bound> {

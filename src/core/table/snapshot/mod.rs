@@ -21,7 +21,7 @@ pub use self::write::SnapshotWriter;
 use super::{RowSource, Window};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
-use crate::platform::{Connector, LINE, ObjectVersion, ReadOptions, ReadReject, Schema, Source};
+use crate::platform::{Connector, LINE, ObjectVersion, Part, ReadOptions, ReadReject, Schema, Source};
 
 /// Rows of a row group: what one window read decodes.
 pub const ROW_GROUP: usize = 8_192;
@@ -123,6 +123,32 @@ impl Snapshot {
         writer.finish(after)
     }
 
+    /// Reads a part of an object into `dir`; None if the platform can only read all of it.
+    pub fn take_part(
+        connector: &dyn Connector,
+        object: &str,
+        part: &Part,
+        label: &str,
+        dir: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<Option<Self>> {
+        let version = connector.version(object)?;
+        let Some(mut reader) = connector.read_part(object, part, &ReadOptions::default())? else { return Ok(None) };
+        let mut writer = SnapshotWriter::create(dir, label, reader.schema().clone())?;
+        while let Some(batch) = reader.next_batch()? {
+            monitor.check()?;
+            writer.reject(&reader.take_rejects())?;
+            writer.write(&batch.frame)?;
+            monitor.report(Progress {
+                step: format!("reading of {label} what changed"),
+                done: writer.rows(),
+                total: None,
+            });
+        }
+        writer.reject(&reader.take_rejects())?;
+        writer.finish(version).map(Some)
+    }
+
     /// Opens one that was taken.
     pub fn open(dir: &Path) -> Result<Self> {
         let meta_path = dir.join(META);
@@ -157,6 +183,11 @@ impl Snapshot {
     /// What it knows of itself.
     pub fn meta(&self) -> &SnapshotMeta {
         &self.meta
+    }
+
+    /// Its platform tells how each row is found again.
+    pub fn has_locators(&self) -> bool {
+        self.meta.rows == 0 || self.rows.has(crate::platform::LOCATOR)
     }
 
     /// Pieces that were not rows. All at once; [`Snapshot::rejects_iter`] for many.

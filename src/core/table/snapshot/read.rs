@@ -68,6 +68,10 @@ impl Rows {
         self.starts.last().copied().unwrap_or_default()
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
     pub(super) fn groups(&self) -> usize {
         self.metadata.row_groups.len()
     }

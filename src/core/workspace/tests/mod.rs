@@ -1,6 +1,7 @@
 //! Plans from project to operations, over platforms in memory.
 #![allow(clippy::unwrap_used)]
 pub(crate) mod bench;
+mod incremental;
 mod plans;
 mod proof;
 mod properties;

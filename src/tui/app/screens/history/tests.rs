@@ -142,7 +142,8 @@ fn a_run_is_taken_back_by_a_plan_that_says_so_and_is_confirmed() {
     press(&mut app, "M");
     let Some(Overlay::Ask(question)) = app.overlays.last() else { panic!("no question") };
     assert_eq!(question.must_be.as_deref(), Some("nova"));
-    assert!(question.lines[0].contains(&run) && question.lines[1].contains("2 deletes"), "{:?}", question.lines);
+    let said = |line: usize| question.lines[line].shown(true);
+    assert!(said(0).contains(&run) && said(1).contains("2 deletes"), "{:?}", question.lines);
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! Parts of a table as SQL conditions: rows that hold some values, rows that changed since a cursor's value.
+use crm_core::platform::{LOCATOR, Part};
+
+use super::catalog::{Address, Table, quote};
+
+/// The condition of a part, with the texts that are bound to it from `?1` on. None: it cannot be told in SQL.
+pub(super) fn condition(table: &Table, part: &Part) -> Option<(String, Vec<String>)> {
+    match part {
+        Part::Columns(_) => Some((String::new(), Vec::new())),
+        Part::Holding { column, values } if column == LOCATOR => {
+            Some((located(&table.address, 1)?, vec![list(values)?]))
+        }
+        Part::Holding { column, values } => {
+            let column = quote(&table.columns[table.find(column)?].info.name);
+            // The column's affinity makes numbers of texts where it has one; where it has none, numbers are asked for too.
+            let sql = format!(
+                "{column} IN (SELECT value FROM json_each(?1)) OR {column} IN \
+                 (SELECT CAST(value AS NUMERIC) FROM json_each(?1) WHERE value GLOB '[-+.0-9]*')"
+            );
+            Some((sql, vec![list(values)?]))
+        }
+        Part::Since { column, value, number, also } => {
+            let column = quote(&table.columns[table.find(column)?].info.name);
+            let mut terms = vec![format!("{column} IS NULL")];
+            if value.is_empty() {
+                terms.push(format!("?1 <> '' AND {column} = ?1"));
+            } else if *number {
+                terms.push(format!("{column} >= CAST(?1 AS INTEGER)"));
+            } else {
+                terms.push(format!("{column} >= ?1"));
+                // Another form does not sort with it: late or early, it is read.
+                terms.push(format!("length({column}) <> length(?1)"));
+            }
+            terms.push(located(&table.address, 2)?);
+            Some((terms.join(" OR "), vec![value.clone(), list(also)?]))
+        }
+    }
+}
+
+/// Rows of some locators.
+fn located(address: &Address, parameter: usize) -> Option<String> {
+    match address {
+        Address::None => None,
+        Address::Rowid(alias) => {
+            let name = super::catalog::quote_rowid(alias);
+            Some(format!("{name} IN (SELECT CAST(value AS INTEGER) FROM json_each(?{parameter}))"))
+        }
+        // Locators of other tables are lists with typed parts: they are not looked for.
+        Address::Key(_) => None,
+    }
+}
+
+fn list(values: &[String]) -> Option<String> {
+    serde_json::to_string(values).ok()
+}
