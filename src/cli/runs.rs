@@ -173,6 +173,13 @@ fn print_results(results: &[MappingResult], out: &mut Output) -> Result<()> {
             ))?;
         }
     }
+    for result in results.iter().filter(|result| result.by_ledger > 0) {
+        out.line(format!(
+            "  {}: {} of the equal records were not read back, the ledger has them as they were left",
+            sanitize(&result.mapping),
+            group(result.by_ledger)
+        ))?;
+    }
     let tallies: Vec<_> = results.iter().filter_map(|result| result.tally).collect();
     if !tallies.is_empty() {
         let score = score::Consistency::of(&tallies);

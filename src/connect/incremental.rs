@@ -237,7 +237,7 @@ fn apply(rows: &mut Vec<Row>, edit: &Edit, clock: i64, next: &mut i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_target_after_incremental_runs_is_as_after_full_runs(

@@ -23,7 +23,8 @@ pub(super) fn condition(table: &Table, part: &Part) -> Option<(String, Vec<Strin
             let column = quote(&table.columns[table.find(column)?].info.name);
             let mut terms = vec![format!("{column} IS NULL")];
             if value.is_empty() {
-                terms.push(format!("?1 <> '' AND {column} = ?1"));
+                // No value was seen before: every one is new.
+                terms.push("?1 = ''".to_owned());
             } else if *number {
                 terms.push(format!("{column} >= CAST(?1 AS INTEGER)"));
             } else {

@@ -158,7 +158,7 @@ pub enum Part {
     Since {
         /// Cursor column.
         column: String,
-        /// From here on, this value included. Empty: none, only what follows.
+        /// From here on, this value included. Empty: all of them.
         value: String,
         /// Values are whole numbers; else texts that sort as they follow in time.
         number: bool,

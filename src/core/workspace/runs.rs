@@ -237,6 +237,7 @@ impl Workspace {
         for result in &mut record.results {
             let proof = proofs.iter().map(|proof| &proof.result).find(|one| one.mapping == result.mapping);
             (result.tally, result.states) = proof.map_or((None, None), |one| (one.tally, one.states));
+            result.by_ledger = proof.map_or(0, |one| one.by_ledger);
         }
         let tallies: Vec<Tally> = record.results.iter().filter_map(|result| result.tally).collect();
         record.consistency = Consistency::of(&tallies).mean;

@@ -8,8 +8,8 @@ use crate::journal::{RunRecord, RunState};
 use crate::monitor::{CancelFlag, Silent};
 use crate::plan::{Plan, Selection};
 use crate::project::Mode;
-use crate::workspace::Workspace;
 use crate::workspace::plans::PlanRequest;
+use crate::workspace::{PlanAsk, Sample, Workspace};
 
 fn plan(workspace: &Workspace, mode: Mode) -> Plan {
     let request = PlanRequest { mode: Some(mode), ..PlanRequest::default() };
@@ -294,4 +294,39 @@ fn a_plan_does_not_depend_on_its_workers() {
         })
         .collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
+fn a_sample_hangs_together_and_a_plan_tells_what_is_other_than_in_the_last() {
+    let accounts = "from = \"old:accounts\"\nto = \"new:accounts\"\nkey = [\"no\"]\n[fields]\nno = \"NO\"\n";
+    let people = "from = \"old:people\"\nto = \"new:people\"\nkey = [\"no\"]\n[fields]\nno = \"NO\"\nname = \"NAME\"\n\
+                  account = { from = \"PARENT\", link = \"accounts\" }\nboss = { from = \"BOSS\", link = \"people\" }\n";
+    let bench = Bench::new(&[("accounts", accounts), ("people", people)])
+        .old("accounts", "NO\nA1\nA2\nA3")
+        .old("people", "NO,NAME,PARENT,BOSS\nP1,ann,A1,P3\nP2,bob,A2,-\nP3,cid,A2,-\nP4,dan,A3,P1")
+        .new_side("accounts", "no")
+        .new_side("people", "no,name,account,boss");
+    let ask = |roots| PlanAsk { sample: Some(Sample { roots, mapping: None }), ..PlanAsk::default() };
+    let one = bench.open().plan_as(&ask(1), &Silent).unwrap();
+    assert_eq!(bench.open().plan_as(&ask(1), &Silent).unwrap().id, one.id, "the same each time");
+    // Whatever the root is: no row of a sample lacks its parent.
+    assert!(one.mappings.iter().all(|part| part.counts.rejected == 0 && part.counts.closes()), "{one:?}");
+    assert!(one.mappings[0].counts.inserted >= 1 && one.mappings[1].counts.inserted >= 1);
+    assert!(
+        matches!(&one.mappings[1].selection, Selection::Chosen { by, .. } if by.contains("a sample of 1 accounts"))
+    );
+    let all = bench.open().plan_as(&ask(3), &Silent).unwrap();
+    assert_eq!(all.mappings.iter().map(|part| part.counts.inserted).collect::<Vec<_>>(), [3, 4]);
+
+    let whole = plan(&bench.open(), Mode::Full);
+    let bench = bench.old("people", "NO,NAME,PARENT,BOSS\nP1,eve,A1,P3\nP2,bob,A9,-\nP3,cid,A2,-\nP5,new,A1,-");
+    let next = plan(&bench.open(), Mode::Full);
+    let against = bench.open().plan_against(&next, &whole.id, &Silent).unwrap();
+    let people = &against.mappings[1];
+    assert_eq!((people.appeared, people.vanished, people.operation, people.cells), (1, 1, 1, 1));
+    let keys: Vec<&str> = people.rows.iter().map(|row| row.key.as_str()).collect();
+    assert_eq!(keys, ["P1", "P2", "P5", "P4"]);
+    assert_eq!(people.causes.len(), 1);
+    assert_eq!(against.mappings[0].rows, []);
+    assert_eq!(bench.open().plan_against(&next, "last", &Silent).unwrap().plan, next.id);
 }
