@@ -35,8 +35,8 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
             plan.warnings.push(format!("only {count} rows were planned ({by}): nothing is deleted or marked"));
         }
     }
-    // Only once the whole source was seen it is known what no row has any more.
-    if job.rows.end() == u64::MAX {
+    // Only once the whole source was seen it is known what no row has any more: an incremental plan looks at what changed.
+    if job.rows.end() == u64::MAX && plan.incremental.is_none() {
         let corrections = shape.pipeline.corrections();
         let file = shape.mapping.corrections.clone().unwrap_or_default();
         let stale = state.corrections.stale(corrections);

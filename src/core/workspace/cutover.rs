@@ -426,7 +426,7 @@ fn delta_item(kept: &Kept, delta: Option<&(RunRecord, Plan)>) -> CutoverItem {
         return item(CutoverState::Next, "no run of the whole source since the freeze".into(), Some(words));
     };
     let sum = |pick: fn(&crate::plan::Counts) -> u64| -> u64 { run.results.iter().map(|one| pick(&one.counts)).sum() };
-    let detail = format!(
+    let mut detail = format!(
         "run {}: {} read, {} inserted, {} updated, {} deleted",
         run.id,
         sum(|counts| counts.read),
@@ -434,6 +434,10 @@ fn delta_item(kept: &Kept, delta: Option<&(RunRecord, Plan)>) -> CutoverItem {
         sum(|counts| counts.updated + counts.marked),
         sum(|counts| counts.deleted)
     );
+    let part = plan.mappings.iter().filter(|part| part.incremental.is_some()).count();
+    if part > 0 {
+        detail.push_str(&format!("; incremental in {part} mappings, the rest as the runs before left it"));
+    }
     let frozen = kept.freeze.as_ref().is_none_or(|freeze| {
         plan.mappings.iter().all(|part| {
             let hash = &part.source_version.hash;

@@ -239,12 +239,12 @@ fn popped(cell: &str, text: &str) -> Vec<App> {
     press(&mut whole, "enter");
     let mut cause = planned(plan());
     cause.shared.personal = unknown();
-    press(&mut cause, "r");
+    press(&mut cause, "right right right right right");
     let mut lost = reject(0, text);
     (lost.key, lost.raw) = (value(), value());
     lost.source.values_mut().for_each(|other| *other = serde_json::Value::from(cell));
     answer(&mut cause, Lane::PlanRejects, Ok(Answer::Rejects(Arc::new(vec![lost]))));
-    press(&mut cause, "enter");
+    press(&mut cause, "enter enter");
 
     vec![profiled, unread, values, linked, left, suggested, traced, whole, cause]
 }

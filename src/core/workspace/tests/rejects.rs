@@ -1,6 +1,8 @@
 //! Corrections, the inbox, and retries.
 use std::os::unix::fs::PermissionsExt;
 
+use proptest::prelude::*;
+
 use super::bench::{Bench, table};
 use crate::journal::RunRecord;
 use crate::monitor::{CancelFlag, Silent};
@@ -165,6 +167,53 @@ fn a_retry_takes_operations_of_the_full_plan_and_changes_none() {
         for row in &retried {
             assert!(all.contains(row), "{mapping}: {row:?} is not in {all:#?}");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    /// Whatever was left out: its retry is the full plan restricted to it, and takes all of it.
+    #[test]
+    fn a_retry_is_the_full_plan_restricted(
+        accounts in prop::collection::vec((any::<bool>(), "[abz]"), 1..6),
+        contacts in prop::collection::vec((0_usize..8, 0_usize..8, any::<bool>()), 1..8),
+    ) {
+        let mut old = "NO,NAME,KIND\n".to_owned();
+        for (at, (named, kind)) in accounts.iter().enumerate() {
+            old.push_str(&format!("A{at},{},{kind}\n", if *named { "Acme" } else { "-" }));
+        }
+        let mut people = "NO,ACC,BOSS\n".to_owned();
+        for (at, (account, boss, keyed)) in contacts.iter().enumerate() {
+            let boss = if boss % 2 == 0 { "-".to_owned() } else { format!("C{boss}") };
+            people.push_str(&format!("{},A{account},{boss}\n", if *keyed { format!("C{at}") } else { "-".to_owned() }));
+        }
+        let bench = Bench::new(&[("accounts", ACCOUNTS), ("contacts", CONTACTS)])
+            .old("accounts", &old)
+            .old("contacts", &people)
+            .new_side("accounts", "id,legacy_id,name,kind\n70,A1,Acme,1")
+            .new_side("contacts", "id,legacy_id,company,boss\n80,-,-,-")
+            .identity("accounts", "id")
+            .identity("contacts", "id");
+        let workspace = bench.open();
+        let first = run(&workspace, &bench.plan());
+        let left = workspace.inbox(&first.id).unwrap().entries;
+        bench.write("accounts", &ACCOUNTS.replace("b = \"2\" }", "b = \"2\", z = \"3\" }"));
+        let workspace = workspace.reload().unwrap();
+        let request = RetryRequest { run: first.id, ..RetryRequest::default() };
+        if left.is_empty() {
+            prop_assert!(workspace.plan_retry(&request, &Silent).is_err());
+            return Ok(());
+        }
+        let retry = workspace.plan_retry(&request, &Silent).unwrap();
+        let full = workspace.plan(&[], None, &Silent).unwrap();
+        for part in &retry.plan.mappings {
+            let mut all = operations(&workspace, &full, &part.mapping);
+            let wanted: Vec<u64> =
+                left.iter().filter(|one| one.mapping == part.mapping).filter_map(|one| one.reject.row).collect();
+            all.retain(|(_, row)| row.source.is_some_and(|(ordinal, _)| wanted.contains(&ordinal)));
+            prop_assert_eq!(operations(&workspace, &retry.plan, &part.mapping), all);
+        }
+        prop_assert_eq!(retry.rows, left.len() as u64);
     }
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn with_inbox() -> App {
         app.shared.drafts[at].mapping = Some(Arc::new(mapping));
         app.shared.drafts[at].parsed = Some(text.into());
     }
+    app.shared.note_personal();
     press(&mut app, "6");
     app.update(Msg::Resize(80, 24));
     answer(&mut app, Lane::Runs, Ok(Answer::Runs(vec![record("20261123-091500-7f3ac2")])));
