@@ -273,6 +273,9 @@ impl SqliteWriter {
         values: &[StringChunked],
         at: usize,
     ) -> Result<RowResult> {
+        // Rows that point to each other come back one after the other: what they point to is there at the commit.
+        let defer = self.connection().execute_batch("PRAGMA defer_foreign_keys = ON");
+        defer.map_err(|error| self.fail(&error))?;
         let (Some(sql), [rowid]) = (&self.sql.restore, address) else { return self.insert_row(values, at) };
         let taken = self
             .connection()

@@ -185,6 +185,18 @@ impl Writing<'_, '_> {
                 None => target.insert(Snapshot::open(&self.run.path(&self.plan.target_snapshot))?),
             };
             let mut changes = changes?;
+            // A table's rows are put back last, when all rows that may have their ids are gone.
+            let restore = |kind: &ChangeKind| *kind == ChangeKind::Restore;
+            let restores = changes.batch.kinds.iter().position(restore).filter(|_| changes.batch.locators.is_some());
+            if let Some(first) = restores {
+                let mut head = if first > 0 { changes.take(first)? } else { None };
+                while let Some(piece) =
+                    head.as_mut().map(|head| head.take(self.run.monitor.piece())).transpose()?.flatten()
+                {
+                    self.change(piece, &mut images, target)?;
+                }
+                self.delete_again(&mut images, Some(target))?;
+            }
             while let Some(piece) = changes.take(self.run.monitor.piece())? {
                 self.change(piece, &mut images, target)?;
             }
@@ -453,7 +465,9 @@ impl Writing<'_, '_> {
         let Self { run, plan, mut writer, post, log, outcome, stage, resolver, start, .. } = self;
         let counts = outcome.counts;
         let budget = (run.budget)(&plan.mapping).of(counts.read);
-        if counts.rejected > budget {
+        // What cannot be taken back is listed and stays; the rest goes back all the same.
+        let reverts = matches!(run.plan.purpose, Purpose::Revert { .. });
+        if counts.rejected > budget && !reverts {
             return Err(Error::data(format!(
                 "{} of {} rows were rejected, the error budget is {budget}; nothing was published",
                 counts.rejected, counts.read

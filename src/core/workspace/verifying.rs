@@ -112,7 +112,12 @@ impl Workspace {
         }
         let object = Source::Object(part.to.object.clone());
         let target = self.snapshot(&part.to.platform, &object, &part.to.to_string(), Freshness::Now, monitor)?;
-        let written = read_plan(reverted).ok().and_then(|plan| {
+        // A revert writes all columns; what counts is what the run wrote that it all began with.
+        let mut first = read_plan(reverted).ok();
+        while let Some(Purpose::Revert { run }) = first.as_ref().map(|plan| &plan.purpose) {
+            first = read_plan(&StateDir::of(&self.project().root).run(run)).ok();
+        }
+        let written = first.and_then(|plan| {
             let mapping = plan.mappings.into_iter().find(|mapping| mapping.mapping == part.mapping)?;
             Some(mapping.write_columns())
         });

@@ -35,6 +35,8 @@ struct Output<'a> {
     kept: Kept,
     /// By target row: it goes with this plan, and so does its name.
     going: Vec<bool>,
+    /// Target rows that are rows put back before, under a name that the run had given away.
+    back: HashSet<u32>,
 }
 
 /// Rows that are not taken back: what the crosswalk knows of them stays.
@@ -64,6 +66,7 @@ pub(super) fn write(job: &Job<'_>, touched: &Touched, pairs: &Pairs) -> Result<M
         causes: HashMap::new(),
         kept: Kept::default(),
         going: going(touched, pairs),
+        back: HashSet::new(),
         columns,
         job,
     };
@@ -190,6 +193,7 @@ impl Output<'_> {
                             Decision::Do(Operation::Insert)
                         }
                         Some(found) if pairs.hashes[found as usize] == before[row] => {
+                            self.back.insert(found);
                             Decision::Do(Operation::Unchanged)
                         }
                         Some(_) => Decision::Hold(TAKEN),
@@ -223,7 +227,8 @@ impl Output<'_> {
     fn inserted(&mut self, touched: &Touched, pairs: &Pairs) -> Result<()> {
         let inserts: Vec<usize> =
             (0..touched.rows.len()).filter(|row| touched.rows[*row].wrote == Wrote::Insert).collect();
-        let (there, gone): (Vec<usize>, Vec<usize>) = inserts.into_iter().partition(|row| pairs.row(*row).is_some());
+        let is_there = |row: &usize| pairs.row(*row).is_some_and(|found| !self.back.contains(&found));
+        let (there, gone): (Vec<usize>, Vec<usize>) = inserts.into_iter().partition(is_there);
         for part in there.chunks(OPS_BATCH) {
             self.job.monitor.check()?;
             let targets: Vec<u64> = part.iter().filter_map(|row| pairs.row(*row)).map(u64::from).collect();
