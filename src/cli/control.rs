@@ -43,19 +43,19 @@ pub(crate) fn pause(common: &Common, run: &str, out: &mut Output) -> Result<u8> 
 /// `resume`.
 pub(crate) fn resume(common: &Common, run: &str, detach: bool, out: &mut Output) -> Result<u8> {
     let workspace = super::open(common)?;
-    match workspace.resume_run(run)? {
-        Resumed::GoesOn if detach => asked(run, "resume", &format!("asked {run} to go on"), out),
-        Resumed::GoesOn => runs::follow(&workspace, run, out),
-        Resumed::Attempt(attempt) if detach => {
-            if out.is_json() {
-                out.json(&json!({"run": run, "attempt": attempt}))?;
-            } else {
-                out.line(format!("run {run} goes on in attempt {attempt}; follow it with: crm-console runs"))?;
-            }
-            Ok(0)
-        }
-        Resumed::Attempt(_) => runs::follow(&workspace, run, out),
+    let resumed = workspace.resume_run(run)?;
+    if !detach {
+        return runs::follow(&workspace, run, out);
     }
+    let Resumed::Attempt(attempt) = resumed else {
+        return asked(run, "resume", &format!("asked {run} to go on"), out);
+    };
+    if out.is_json() {
+        out.json(&json!({"run": run, "attempt": attempt}))?;
+    } else {
+        out.line(format!("run {run} goes on in attempt {attempt}; follow it with: crm-console runs"))?;
+    }
+    Ok(0)
 }
 
 /// `throttle`.

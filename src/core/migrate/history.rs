@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::agreed::Agreed;
-use super::execute::fits;
 use super::outcome::most_rows_first;
 use super::report::MappingReport;
 use super::staged;
@@ -21,6 +20,13 @@ struct Intent {
     millis: u64,
 }
 
+/// What a later start found published.
+#[derive(Default)]
+struct Recovered {
+    /// Version of the target then.
+    version: Option<ObjectVersion>,
+}
+
 /// What the journal says of one mapping.
 #[derive(Default)]
 pub(super) struct History {
@@ -30,8 +36,8 @@ pub(super) struct History {
     pub(super) nothing: bool,
     intent: Option<Intent>,
     published: Option<Published>,
-    /// A later start found it published, with this version.
-    recovered: Option<Option<ObjectVersion>>,
+    /// A later start found it published.
+    recovered: Option<Recovered>,
     crosswalk: bool,
 }
 
@@ -61,7 +67,7 @@ impl History {
                     history.published = Some(published.clone());
                 }
                 Event::Recovered { mapping, published: true, version } if mapping == name => {
-                    history.recovered = Some(version.clone());
+                    history.recovered = Some(Recovered { version: version.clone() });
                 }
                 Event::Nothing { mapping } if mapping == name => history.nothing = true,
                 Event::Crosswalk { mapping } if mapping == name => history.crosswalk = true,
@@ -76,15 +82,9 @@ impl History {
         if self.published.is_some() || self.recovered.is_some() || self.nothing {
             return Ok(true);
         }
-        Ok(match connector.recover(&plan.to.object, dir)? {
-            Some(recovery) => recovery.published,
-            // Nothing left over, but promised: files show by their content whether it came to it.
-            None => {
-                self.intent.is_some()
-                    && !plan.target_version.hash.is_empty()
-                    && !fits(&plan.target_version, &connector.version(&plan.to.object)?)
-            }
-        })
+        // Where the platform knows of no promise, none was made. That the target is not as planned any more proves nothing:
+        // another program may have been there, or it went away.
+        Ok(connector.recover(&plan.to.object, dir)?.is_some_and(|recovery| recovery.published))
     }
 
     /// Finds out what became of the mapping and brings it to its end: staged leavings are cleared away, a promise is kept,
@@ -106,12 +106,8 @@ impl History {
         let version = match (&self.published, &self.recovered) {
             _ if self.nothing => None,
             (Some(published), _) => Some(published.version.clone()),
-            (None, Some(version)) => version.clone(),
-            (None, None) => {
-                let version = Some(connector.version(&plan.to.object)?);
-                log.write(Event::Recovered { mapping: mapping(), published: true, version: version.clone() })?;
-                version
-            }
+            (None, Some(recovered)) => recovered.version.clone(),
+            (None, None) => Some(connector.version(&plan.to.object)?),
         };
         let mut result =
             MappingResult { mapping: mapping(), to: plan.to.to_string(), published: true, ..MappingResult::default() };
@@ -126,6 +122,10 @@ impl History {
             result.counts = Counts { before, after, ..intent.counts };
             (result.moved, result.millis) = (intent.moved, intent.millis);
             (causes, links_left) = (intent.causes.clone(), intent.links_left);
+        }
+        if !self.nothing && self.published.is_none() && self.recovered.is_none() {
+            // Only now: what could not be counted has to be looked at again.
+            log.write(Event::Recovered { mapping: mapping(), published: true, version: version.clone() })?;
         }
         most_rows_first(&mut causes);
         result.closes = result.counts.closes();
