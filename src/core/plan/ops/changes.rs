@@ -34,6 +34,11 @@ fn places(frame: &DataFrame) -> Result<Vec<u32>> {
 }
 /// Changes that are sorted in memory at a time.
 pub(super) const SORT_ROWS: usize = 4 * OPS_BATCH;
+/// Operations that are distributed over the buckets at a time. Each part becomes a row group of its own in each bucket, and
+/// what a file says of a row group is larger than some hundred rows: so not too few.
+const SPILL_ROWS: usize = 4 * OPS_BATCH;
+/// Cells of such a part, so that very wide tables do not fill the memory.
+const SPILL_CELLS: usize = 1 << 20;
 
 /// See [`OpsReader::changes`].
 pub struct ChangeRun {
@@ -69,7 +74,7 @@ impl ChangeRun {
         if targets.len() <= sort_rows {
             let mut all: Option<DataFrame> = None;
             if !targets.is_empty() {
-                run.each_slice(|frame| {
+                run.each_slice(OPS_BATCH, |frame| {
                     match &mut all {
                         None => all = Some(frame),
                         Some(all) => {
@@ -89,11 +94,11 @@ impl ChangeRun {
         Ok(run)
     }
 
-    /// Hands every slice's changes to `take`.
-    fn each_slice(&self, mut take: impl FnMut(DataFrame) -> Result<()>) -> Result<()> {
+    /// Hands the changes of every slice of so many operations to `take`.
+    fn each_slice(&self, rows: usize, mut take: impl FnMut(DataFrame) -> Result<()>) -> Result<()> {
         let mut at = 0;
         while at < self.reader.store.rows() {
-            let frame = self.reader.store.slice(at, OPS_BATCH, None)?;
+            let frame = self.reader.store.slice(at, rows, None)?;
             at += frame.height() as u64;
             let frame = frame.filter(&changes_of(&frame)?)?;
             if frame.height() > 0 {
@@ -109,7 +114,9 @@ impl ChangeRun {
         let schema = self.reader.store.slice(0, 0, None)?.schema().as_ref().clone();
         let paths: Vec<_> = (0..starts.len()).map(|at| folder.path().join(format!("{at}.parquet"))).collect();
         let mut writers = paths.iter().map(|path| StoreWriter::create(path, &schema)).collect::<Result<Vec<_>>>()?;
-        self.each_slice(|frame| {
+        let width = self.reader.store.columns().len().max(1);
+        let part = (SPILL_CELLS / width).clamp(OPS_BATCH / 8, SPILL_ROWS);
+        self.each_slice(part, |frame| {
             let mut rows: Vec<Vec<IdxSize>> = vec![Vec::new(); starts.len()];
             for (row, target) in places(&frame)?.into_iter().enumerate() {
                 rows[starts.partition_point(|start| *start <= target).saturating_sub(1)].push(row as IdxSize);
