@@ -210,7 +210,9 @@ impl PostImages {
                 rows[row].hash = hash;
             }
             let mut columns = Columns::default();
-            rows.into_iter().for_each(|row| columns.push(row));
+            for row in rows {
+                columns.push(row);
+            }
             let mut frame = columns.frame()?;
             let writer = match &mut out {
                 Some(writer) => writer,

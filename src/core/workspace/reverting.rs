@@ -180,6 +180,6 @@ fn rows_folder(state: &StateDir, run: &str, mapping: &str) -> Result<PathBuf> {
     let folder = state.snapshots().join("reverts").join(state_file_name(&format!("{run}.{mapping}")));
     crate::journal::private_folder(&folder)?;
     let taken = |number: &u32| folder.join(number.to_string()).exists();
-    let number = (1..).find(|number| !taken(number)).unwrap_or(1);
+    let number = (1..u32::MAX).find(|number| !taken(number)).unwrap_or(1);
     Ok(folder.join(number.to_string()))
 }

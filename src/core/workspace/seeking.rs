@@ -84,7 +84,7 @@ impl Workspace {
         }
         let mut why = None;
         if let (Some(_), Source::Object(source)) = (&mapping.run.cursor, &mapping.from.source) {
-            match self.by_cursor(&shape, &since, [from.as_ref(), to.as_ref()], source, with)? {
+            match Self::by_cursor(&shape, &since, [from.as_ref(), to.as_ref()], source, with)? {
                 Ok((source, target, looked)) => {
                     return Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: true }));
                 }
@@ -103,7 +103,7 @@ impl Workspace {
         )?;
         let folder = with.dir.join(format!("{}.target", mapping.name));
         let Some(asked) = Asked::begin(to.as_ref(), &shape, with.crosswalk, &folder)? else { return Ok(Err(why)) };
-        let found = seek(self.ground(&shape, &source, &since, with), asked, false, &[])?;
+        let found = seek(Self::ground(&shape, &source, &since, with), asked, false, &[])?;
         let (looked, target) = match found {
             Found::Looked(looked, target) => (*looked, *target),
             Found::More(_) => return Ok(Err(why)),
@@ -112,7 +112,7 @@ impl Workspace {
         Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: false }))
     }
 
-    fn ground<'a>(&self, shape: &'a Shape, source: &'a Snapshot, since: &'a Since, with: &Seeking<'a>) -> Ground<'a> {
+    fn ground<'a>(shape: &'a Shape, source: &'a Snapshot, since: &'a Since, with: &Seeking<'a>) -> Ground<'a> {
         Ground {
             shape,
             source,
@@ -127,7 +127,6 @@ impl Workspace {
     /// Reads the source from the last mark on, and what hangs on the rows read.
     #[allow(clippy::type_complexity, reason = "both sides and what of the source is looked at")]
     fn by_cursor(
-        &self,
         shape: &Shape,
         since: &Since,
         [from, to]: [&dyn Connector; 2],
@@ -164,7 +163,7 @@ impl Workspace {
             }
             let dir = folder("target");
             let Some(asked) = Asked::begin(to, shape, with.crosswalk, &dir)? else { return Ok(Err(None)) };
-            let found = seek(self.ground(shape, &source, since, with), asked, true, &forced)?;
+            let found = seek(Self::ground(shape, &source, since, with), asked, true, &forced)?;
             match found {
                 Found::Looked(mut looked, target) => {
                     looked.mark = Some(extend(mark, looked.mark));
@@ -187,7 +186,6 @@ impl Workspace {
 
     /// The target rows of a plan's own records, read back; None if this target cannot be asked for them.
     pub(super) fn own_rows(
-        &self,
         part: &MappingPlan,
         shape: &Shape,
         to: &dyn Connector,

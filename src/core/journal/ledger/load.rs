@@ -79,7 +79,7 @@ impl Loader {
                     .map_err(|error| Error::platform(format!("cannot read a temporary file back: {error}")))?;
                 // Of two with one key the later one stays.
                 entries.reverse();
-                entries.sort_by(|one, other| one.key.cmp(&other.key));
+                entries.sort_by_key(|entry| entry.key);
                 entries.dedup_by(|later, first| later.key == first.key);
                 for entry in &entries {
                     insert(&mut put, entry)?;

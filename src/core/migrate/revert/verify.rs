@@ -100,6 +100,7 @@ pub(crate) fn verify(
         // A column that the platform computes is part of what a file reads as, but never of a file.
         let expected = if file { row_hash(&frame, &names)? } else { Vec::new() };
         let mut doubtful: Vec<(usize, u32)> = Vec::new();
+        #[allow(clippy::needless_range_loop, reason = "a file's hashes are only there for files")]
         for row in 0..frame.height() {
             let expects = Expected {
                 operation: codes.get(row).and_then(operation).unwrap_or(Operation::Held),

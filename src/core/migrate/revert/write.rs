@@ -265,7 +265,7 @@ impl Output<'_> {
                 self.note(&mut op, &decision, pairs);
                 rows.push(op);
             }
-            self.bare(rows)?;
+            self.bare(&rows)?;
         }
         Ok(())
     }
@@ -292,7 +292,7 @@ impl Output<'_> {
                 self.kept.ids.extend(image.identity.clone().or_else(|| image.key.clone()));
                 rows.push(op);
             }
-            self.bare(rows)?;
+            self.bare(&rows)?;
         }
         Ok(())
     }
@@ -386,14 +386,14 @@ impl Output<'_> {
     }
 
     /// Writes rows of which no cells are known.
-    fn bare(&mut self, rows: Vec<OpRow>) -> Result<()> {
+    fn bare(&mut self, rows: &[OpRow]) -> Result<()> {
         let cells: Vec<StringChunked> = self
             .columns
             .iter()
             .map(|name| StringChunked::from_iter_options(name.as_str().into(), rows.iter().map(|_| None::<&str>)))
             .collect();
-        self.digest(&rows, &cells);
-        self.ops.write(&rows, &cells, &[])
+        self.digest(rows, &cells);
+        self.ops.write(rows, &cells, &[])
     }
 
     fn digest(&mut self, rows: &[OpRow], cells: &[StringChunked]) {

@@ -58,7 +58,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn fetch(&mut self, keys: &[Option<String>], cells: &[StringChunked]) -> Result<Vec<String>> {
         let known = self.crosswalk.get_many(&self.object, keys.iter().map(|key| key.as_deref().unwrap_or_default()))?;
         let ids: Vec<String> = known.iter().flatten().filter(|id| !self.ids.contains(*id)).cloned().collect();
-        let mut owners = self.ask(&self.by.clone(), ids)?;
+        let mut owners = self.ask(&self.by.clone(), &ids)?;
         // Rows whose id leads to no row, or who have none, are looked for by the other ways of matching.
         let open: Vec<bool> = known.iter().map(|id| id.as_ref().is_none_or(|id| !self.ids.contains(id))).collect();
         if open.iter().any(|open| *open) {
@@ -95,7 +95,8 @@ impl<'a> Asked<'a> {
                 {
                     let values: HashSet<&str> =
                         cells[*field].iter().flatten().filter(|text| !text.is_empty()).collect();
-                    return self.ask(&shape.columns[*field], values.into_iter().map(str::to_owned).collect());
+                    let values: Vec<String> = values.into_iter().map(str::to_owned).collect();
+                    return self.ask(&shape.columns[*field], &values);
                 }
                 let columns = fields.iter().map(|field| shape.columns[*field].clone()).collect();
                 self.scan(at, cells, columns)
@@ -126,11 +127,11 @@ impl<'a> Asked<'a> {
                 }));
             }
         }
-        self.ask(LOCATOR, found)
+        self.ask(LOCATOR, &found)
     }
 
     /// Fetches rows by the values of a column; answers the old keys of the records that own them.
-    fn ask(&mut self, column: &str, values: Vec<String>) -> Result<Vec<String>> {
+    fn ask(&mut self, column: &str, values: &[String]) -> Result<Vec<String>> {
         let mut owners = Vec::new();
         for values in values.chunks(ASKED) {
             let part = Part::Holding { column: column.to_owned(), values: values.to_vec() };
@@ -182,7 +183,7 @@ pub(crate) fn rows_of_ids(
     let Some(mut asked) = Asked::begin(target, shape, crosswalk, dir)? else { return Ok(None) };
     let by = asked.by.clone();
     for ids in ids {
-        asked.ask(&by, ids?)?;
+        asked.ask(&by, &ids?)?;
     }
     asked.finish().map(Some)
 }

@@ -34,7 +34,6 @@ pub(crate) fn begin(mark: &Mark, overlap: Overlap) -> Option<String> {
 /// The mark after some rows were read: the later of the two; without a form if theirs is another.
 pub(crate) fn extend(old: &Mark, read: Option<Mark>) -> Mark {
     match read {
-        None => old.clone(),
         Some(read) if read.is_nothing() => old.clone(),
         Some(read) if old.value.is_empty() => read,
         Some(read) if read.form != old.form => Mark { form: String::new(), value: String::new(), mixed: true, ..read },

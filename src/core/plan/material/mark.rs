@@ -110,7 +110,9 @@ mod tests {
 
     fn mark(values: &[&str]) -> (String, String) {
         let mut marker = Marker::new("at".into());
-        values.iter().for_each(|value| marker.value(value));
+        for value in values {
+            marker.value(value);
+        }
         let mark = marker.mark();
         (mark.value, mark.form)
     }

@@ -12,7 +12,9 @@ fn head<T>(items: &mut Vec<T>, rows: usize) -> Vec<T> {
 /// The links of the first `rows`; those of the rest stay, counted from their own first row.
 fn head_links(pending: &mut Vec<PendingLink>, rows: usize) -> Vec<PendingLink> {
     let first = head(pending, pending.partition_point(|cell| cell.row < rows));
-    pending.iter_mut().for_each(|cell| cell.row -= rows);
+    for cell in pending {
+        cell.row -= rows;
+    }
     first
 }
 
