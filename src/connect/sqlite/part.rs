@@ -41,13 +41,12 @@ pub(super) fn condition(table: &Table, part: &Part) -> Option<(String, Vec<Strin
 /// Rows of some locators.
 fn located(address: &Address, parameter: usize) -> Option<String> {
     match address {
-        Address::None => None,
         Address::Rowid(alias) => {
             let name = super::catalog::quote_rowid(alias);
             Some(format!("{name} IN (SELECT CAST(value AS INTEGER) FROM json_each(?{parameter}))"))
         }
         // Locators of other tables are lists with typed parts: they are not looked for.
-        Address::Key(_) => None,
+        Address::None | Address::Key(_) => None,
     }
 }
 
