@@ -9,13 +9,13 @@ pub mod excel;
 pub mod files;
 mod guess;
 #[cfg(all(test, feature = "sqlite"))]
-mod incremental;
+mod incremental_tests;
 mod intent;
 pub mod ndjson;
 pub mod parquet;
 mod publish;
 #[cfg(all(test, feature = "sqlite"))]
-mod reverts;
+mod revert_tests;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -3,10 +3,8 @@
 //!
 //! Two hands go through the file: the strict reader, which knows the rows, and [`RawLines`], which holds the bytes; they
 //! are kept level by the count of physical lines, whatever the encoding.
-use std::borrow::Cow;
-use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
 use polars::prelude::{DataFrame, StringChunked};
@@ -21,10 +19,13 @@ use crm_core::table::hash::cells_hash;
 
 use super::dialect::{Dialect, Newline, Overrides, detect};
 use super::original::{Ending, Original};
-use super::reader::{CsvReader, Record, Step};
+use super::reader::{CsvReader, Record};
 use super::splitter::RECORD_CAP;
-use super::text::{RawLines, Reason, encode, finish_record, push_cell, push_record};
+use super::text::{Reason, encode, finish_record, push_cell, push_record};
 use crate::publish::Staged;
+
+mod old;
+use old::{Old, cells, next_row};
 
 /// Pieces or rows between two questions whether to stop.
 const CHECK_ROWS: usize = 4096;
@@ -62,112 +63,6 @@ pub(super) struct CsvWriter {
     ending: Option<Ending>,
     /// The staged file, read back, and the place of the reader's next row.
     back: Option<(CsvReader, u64)>,
-}
-
-/// The target as it is, on its way into the staged file.
-struct Old {
-    path: PathBuf,
-    reader: CsvReader,
-    raw: RawLines,
-    /// Lines that were read and shall be copied, but are not yet.
-    pending: u64,
-    /// Ordinal of the next row.
-    ordinal: u64,
-    /// Pieces that are no rows since the last row.
-    others: u64,
-    /// Of those, how many stood before the row that was sought last.
-    others_before: u64,
-}
-
-impl Old {
-    fn open(path: &Path, dialect: &Dialect, skip: u64) -> Result<Self> {
-        let reader = CsvReader::open(path, dialect, skip, &ReadOptions::default())?;
-        let file = File::open(path).map_err(|error| Error::io("open", path, &error))?;
-        let pending = reader.line() - 1;
-        Ok(Self {
-            path: path.to_owned(),
-            reader,
-            raw: RawLines::new(file, dialect),
-            pending,
-            ordinal: 0,
-            others: 0,
-            others_before: 0,
-        })
-    }
-
-    /// Goes to the row of that ordinal; the lines it spans, which are not pending. None: the file has no such row.
-    fn seek(&mut self, ordinal: u64, monitor: &dyn Monitor) -> Result<Option<u64>> {
-        let mut steps = 0_usize;
-        loop {
-            if steps.is_multiple_of(CHECK_ROWS) {
-                monitor.check()?;
-            }
-            steps += 1;
-            let line = self.reader.line();
-            match self.reader.step()? {
-                Step::End => return Ok(None),
-                Step::Other => {
-                    self.pending += self.reader.line() - line;
-                    self.others += 1;
-                }
-                Step::Row => {
-                    let lines = self.reader.line() - line;
-                    self.ordinal += 1;
-                    self.others_before = std::mem::take(&mut self.others);
-                    if self.ordinal - 1 == ordinal {
-                        return Ok(Some(lines));
-                    }
-                    self.pending += lines;
-                }
-            }
-        }
-    }
-
-    /// Goes to the place before the row of that ordinal, behind `others` pieces that are no rows, if there are so many.
-    fn seek_place(&mut self, ordinal: u64, others: u64, monitor: &dyn Monitor) -> Result<()> {
-        if let Some(before) = ordinal.checked_sub(1).filter(|before| *before >= self.ordinal)
-            && let Some(lines) = self.seek(before, monitor)?
-        {
-            self.pending += lines;
-        }
-        while self.others < others {
-            let line = self.reader.line();
-            match self.reader.step()? {
-                Step::Other => {
-                    self.pending += self.reader.line() - line;
-                    self.others += 1;
-                }
-                Step::Row => {
-                    self.reader.step_back(line);
-                    break;
-                }
-                Step::End => break,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The cells of the row that the reader just met; NULL where the file has nothing.
-fn cells(reader: &CsvReader) -> Vec<Option<Cow<'_, str>>> {
-    let record = reader.record();
-    let cell = |field: &super::splitter::Field| {
-        let text = &record.text[field.start - record.start..field.end - record.start];
-        let unescape = || if field.escaped { reader.unescape(text).into() } else { text.into() };
-        (!text.is_empty()).then(unescape)
-    };
-    record.fields.iter().map(cell).collect()
-}
-
-/// The reader at its next row; false at the end.
-fn next_row(reader: &mut CsvReader) -> Result<bool> {
-    loop {
-        match reader.step()? {
-            Step::Row => return Ok(true),
-            Step::Other => {}
-            Step::End => return Ok(false),
-        }
-    }
 }
 
 /// What to do with the row that was sought.

@@ -46,17 +46,18 @@ impl Control {
     }
     /// Adds a run.
     pub fn add_run(&self, record: &RunRecord) -> Result<()> {
-        self.write(record, "INSERT")
+        self.write(record, "")
     }
     /// Writes all of a run, its progress included.
     pub fn put_run(&self, record: &RunRecord) -> Result<()> {
-        self.write(record, "INSERT OR REPLACE")
+        self.write(record, UPDATE)
     }
-    fn write(&self, record: &RunRecord, verb: &str) -> Result<()> {
+    fn write(&self, record: &RunRecord, known: &str) -> Result<()> {
         let sql = format!(
-            "{verb} INTO runs (id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results,
+            "INSERT INTO runs (id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results,
              consistency, note, failure, attempt)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+             {known}"
         );
         self.connection.prepare_cached(&sql)?.execute(params![
             record.id,
@@ -104,7 +105,7 @@ impl Control {
     }
     /// All runs, newest first.
     pub fn runs(&self) -> Result<Vec<RunRecord>> {
-        let mut statement = self.connection.prepare_cached(&format!("{SELECT} ORDER BY started DESC, id DESC"))?;
+        let mut statement = self.connection.prepare_cached(&format!("{SELECT} ORDER BY started DESC, rowid DESC"))?;
         let records: Vec<Result<RunRecord>> = statement.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
         records.into_iter().collect()
     }
@@ -164,6 +165,13 @@ impl Control {
         Ok((told, last))
     }
 }
+
+/// A run that is known keeps its place in the order: several may start within one second.
+const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET (plan, env, state, started, ended, pid, owner, step, done, total, rate, \
+                      results, consistency, note, failure, attempt) = (excluded.plan, excluded.env, excluded.state, \
+                      excluded.started, excluded.ended, excluded.pid, excluded.owner, excluded.step, excluded.done, \
+                      excluded.total, excluded.rate, excluded.results, excluded.consistency, excluded.note, \
+                      excluded.failure, excluded.attempt)";
 
 const SELECT: &str = "SELECT id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results, \
                       consistency, note, failure, attempt, \

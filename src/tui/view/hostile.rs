@@ -105,18 +105,18 @@ pub(super) fn screens(cell: &str, text: &str) -> Vec<App> {
 
     let mut cause = with_inbox();
     press(&mut cause, "enter");
-    hostile_inbox(&mut cause, text);
+    hostile_inbox(&mut cause, cell, text);
     let mut broken = edited_row();
-    hostile_inbox(&mut broken, text);
+    hostile_inbox(&mut broken, cell, text);
     let row = broken.screens.rejects.row.as_mut().unwrap();
     row.columns.iter_mut().for_each(|column| *column = own());
     let trial = row.trial.as_mut().unwrap();
-    trial.cells.iter_mut().for_each(|cell| *cell = (own(), Some(own()), None));
+    trial.cells.iter_mut().for_each(|cell| *cell = (own(), value(), None));
     trial.failures = vec![(own(), own())];
     for field in &mut trial.fields {
         (field.target, field.sources) = (own(), vec![own()]);
         for step in field.before.iter_mut().chain(&mut field.after) {
-            (step.step, step.value) = (own(), Some(own()));
+            (step.step, step.value) = (own(), value());
         }
     }
     let mut list = with_checklist(2);
@@ -144,16 +144,17 @@ pub(super) fn screens(cell: &str, text: &str) -> Vec<App> {
     apps
 }
 
-/// This text wherever a reject shows any.
-fn hostile_inbox(app: &mut App, text: &str) {
+/// This cell and this text wherever a reject shows any.
+fn hostile_inbox(app: &mut App, cell: &str, text: &str) {
     let own = || text.to_owned();
     let mut inbox = (**app.screens.rejects.inbox.as_ref().unwrap()).clone();
     for entry in &mut inbox.entries {
         let reject = &mut entry.reject;
         (entry.mapping, entry.retried) = (own(), Some(own()));
         (reject.cause, reject.reason, reject.step) = (own(), own(), own());
-        (reject.key, reject.field) = (Some(own()), Some(own()));
-        reject.source.insert(own(), serde_json::Value::from(text));
+        (reject.key, reject.field) = (Some(cell.to_owned()), Some(own()));
+        reject.source.values_mut().for_each(|other| *other = serde_json::Value::from(cell));
+        reject.source.insert(own(), serde_json::Value::from(cell));
     }
     for group in &mut inbox.groups {
         (group.mapping, group.cause) = (own(), own());
@@ -324,9 +325,11 @@ fn what_is_masked_is_there_once_it_is_revealed() {
     for number in 0..screens(needle, "word").len() {
         let mut app = screens(needle, "word").remove(number);
         app.shared.personal = unknown();
-        let pickers = app.overlays.iter().any(|overlay| matches!(overlay, Overlay::Pick(_)));
+        // Pickers hold their text since they were opened; the checklist holds no value.
+        let other =
+            app.overlays.iter().any(|overlay| matches!(overlay, Overlay::Pick(_))) || app.screen == ScreenId::Cutover;
         app.shared.revealed = true;
-        if !picture(&mut app, 200, 50).contains(needle) && !pickers {
+        if !picture(&mut app, 200, 50).contains(needle) && !other {
             blind.push((number, picture(&mut app, 200, 50)));
         }
     }

@@ -5,7 +5,7 @@ use crm_core::journal::RunState;
 use crm_core::monitor::Progress;
 
 use crate::app::App;
-use crate::app::msg::{Answer, Lane};
+use crate::app::msg::{Answer, Lane, Msg};
 use crate::app::screens::history::tests::{record, reject};
 use crate::app::screens::run::tests::watching;
 use crate::app::tests::{answer, app, press};
@@ -46,6 +46,7 @@ fn in_state(state: RunState, note: Option<&str>, published: bool) -> App {
         run.ended = None;
     }
     let rejects = run.results.len();
+    app.update(Msg::Tick);
     answer(&mut app, Lane::Runs, Ok(Answer::Runs(vec![run])));
     for _ in 0..rejects {
         if app.shared.jobs.contains_key(&Lane::RunRejects) {
