@@ -234,8 +234,11 @@ impl App {
             }
             Action::Reload => self.shared.ask(Lane::Project, "reading the project", Request::Project),
             Action::Search => {
-                let sought = self.shared.sought.clone();
-                self.overlays.push(Overlay::Ask(Question::text("Find", Tag::Search, sought)));
+                let mut question = Question::text("Find", Tag::Search, String::new());
+                if !self.shared.sought.is_empty() {
+                    question.lines.push(format!("enter alone finds '{}' again", self.shared.sought).into());
+                }
+                self.overlays.push(Overlay::Ask(question));
             }
             Action::SearchNext | Action::SearchPrevious => self.find(action == Action::SearchNext),
             Action::Mapping => self.pick_mapping(),
@@ -353,7 +356,9 @@ impl App {
             }
             (Tag::Mapping, Reply::Picked(item)) => self.shared.current = *item,
             (Tag::Search, Reply::Text(text)) => {
-                self.shared.sought.clone_from(text);
+                if !text.is_empty() {
+                    self.shared.sought.clone_from(text);
+                }
                 self.find(true);
             }
             _ => self.screens.get_mut(self.screen).reply(tag, reply, &mut self.shared),

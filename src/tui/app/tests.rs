@@ -166,3 +166,14 @@ fn what_is_copied_is_quoted_for_a_shell() {
     assert_eq!(quote("it's"), r"'it'\''s'");
     assert_eq!(quote(""), "''");
 }
+
+#[test]
+fn a_new_search_does_not_begin_with_the_last_and_enter_alone_repeats_it() {
+    let mut app = app(&[]);
+    press(&mut app, "/ o n e enter");
+    assert_eq!(app.shared.sought, "one");
+    press(&mut app, "/ t w o enter");
+    assert_eq!(app.shared.sought, "two");
+    press(&mut app, "/ enter");
+    assert_eq!(app.shared.sought, "two");
+}
