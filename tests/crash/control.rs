@@ -18,7 +18,9 @@ struct Held {
 
 impl Held {
     fn at(target: &Target, point: &str) -> Self {
-        let dir = project(target);
+        Self::of(project(target), point)
+    }
+    fn of(dir: tempfile::TempDir, point: &str) -> Self {
         run(dir.path(), &["plan", "--out", "plan.json", "--json"]);
         let mut gate = Gate::new(dir.path(), point);
         let arguments = ["migrate", "--plan", "plan.json", "--confirm", "new", "--detach", "--json"];
@@ -184,4 +186,22 @@ fn a_run_whose_target_went_away_is_resumed_when_it_is_back() {
     run(held.path(), &["resume", &held.id]).expect(0);
     assert_eq!((CSV.rows)(held.path()), CSV.after);
     assert_eq!(std::fs::read_dir(&there).unwrap().count(), 1, "nothing staged stays behind");
+}
+
+#[test]
+fn any_number_of_workers_makes_the_same_bytes() {
+    let rows = (0..20_000).map(|at| format!("C{at},name {at}\n")).collect::<Vec<_>>().concat();
+    let mut made = Vec::new();
+    for workers in ["1", "2", "7"] {
+        let dir = project(&CSV);
+        std::fs::write(dir.path().join("old/contacts.csv"), format!("ID,NAME\n{rows}")).unwrap();
+        let mut held = Held::of(dir, "before-batch:1");
+        held.tell("throttle", &["--workers", workers]);
+        held.gate.open();
+        let done = held.is("done");
+        assert_eq!(done["workers"].to_string(), workers);
+        made.push(std::fs::read(held.path().join("new/contacts.csv")).unwrap());
+    }
+    assert!(made[0].len() > 200_000);
+    assert!(made.iter().all(|bytes| *bytes == made[0]));
 }

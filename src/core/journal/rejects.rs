@@ -1,6 +1,6 @@
 //! `NAME.rejects.ndjson`: rows that could not be carried over, one a line, in the folder of a plan or a run.
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::Reject;
@@ -40,6 +40,16 @@ impl RejectWriter {
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|error| Error::io("create", path, &error))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file), count: 0 })
+    }
+    /// Goes on with a file that has this many lines so far; it stands at its end.
+    pub fn go_on(path: &Path, file: File, count: u64) -> Self {
+        Self { path: path.to_owned(), file: BufWriter::new(file), count }
+    }
+    /// Lines and bytes so far; they are on disk on return.
+    pub fn position(&mut self) -> Result<(u64, u64)> {
+        self.sync()?;
+        let at = self.file.get_mut().stream_position().map_err(|error| Error::io("write", &self.path, &error))?;
+        Ok((self.count, at))
     }
     /// Adds one; its number is set here.
     pub fn push(&mut self, mut reject: Reject) -> Result<()> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RunState, now};
+use super::{Handing, Mark, RunState, now};
 use crate::error::{Error, Result};
 use crate::plan::{Cause, Counts};
 use crate::platform::{ObjectVersion, Published};
@@ -41,6 +41,16 @@ pub enum Event {
         mapping: String,
         /// Rows of the mapping handed over so far.
         done: u64,
+        /// How everything stands, where the platform keeps each batch.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Box<Mark>>,
+    },
+    /// Rows are about to be handed over to a platform that keeps each batch.
+    Handing {
+        /// Mapping.
+        mapping: String,
+        /// Which.
+        rows: Handing,
     },
     /// All rows are staged and everything that recovery needs is on disk: the publish follows.
     Intent {

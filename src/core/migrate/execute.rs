@@ -9,6 +9,7 @@ use super::history::{History, Settled};
 use super::mapping::{self, Executed, Shared};
 use super::report::MappingReport;
 use super::staged;
+use super::trail::Trail;
 use crate::error::{Error, Kind, Result};
 use crate::journal::{Crosswalk, Event, MappingResult, RunLog, StateDir};
 use crate::monitor::Monitor;
@@ -70,6 +71,8 @@ impl Run<'_> {
             self.monitor.check()?;
             let start = std::time::Instant::now();
             let connector = (self.connect)(&plan.to.platform)?;
+            let here = connector.capabilities(&plan.to.object);
+            let atomic = here.as_ref().map_or(true, |here| here.atomic);
             let history = History::of(&events, &plan.mapping);
             if history.begun
                 && let Some(Settled { report, version }) = history
@@ -91,8 +94,10 @@ impl Run<'_> {
                 log: &mut log,
                 published: versions.get(&plan.to),
                 batches: &mut batches,
+                trail: (!atomic).then(|| Trail::new(history.mark, history.doubt)),
             };
-            let executed = mapping::execute(self, place, connector.as_ref(), &mut result, &mut shared);
+            let executed =
+                here.and_then(|_| mapping::execute(self, place, connector.as_ref(), &mut result, &mut shared));
             result.millis = start.elapsed().as_millis() as u64;
             let executed = executed.or_else(|error| {
                 // The platform knows better than the error whether anything became visible.
@@ -104,7 +109,7 @@ impl Run<'_> {
                     let version = connector.version(&plan.to.object).ok();
                     log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true, version })?;
                 }
-                if !result.published {
+                if !result.published && atomic {
                     // Staged is not written.
                     result.counts = Counts { inserted: 0, updated: 0, deleted: 0, marked: 0, ..result.counts };
                 }

@@ -7,7 +7,7 @@ use super::outcome::most_rows_first;
 use super::report::MappingReport;
 use super::staged;
 use crate::error::Result;
-use crate::journal::{Crosswalk, Event, MappingResult, RunLog, StateDir};
+use crate::journal::{Crosswalk, Event, Handing, MappingResult, Mark, RunLog, StateDir};
 use crate::plan::{Cause, Counts, MappingPlan, Plan};
 use crate::platform::{Connector, ObjectVersion, Published, ReadOptions, Source};
 
@@ -39,6 +39,10 @@ pub(super) struct History {
     /// A later start found it published.
     recovered: Option<Recovered>,
     crosswalk: bool,
+    /// How everything stood after the last batch, where the platform keeps each.
+    pub(super) mark: Option<Mark>,
+    /// A batch that was handed over and not answered.
+    pub(super) doubt: Option<Handing>,
 }
 
 /// A mapping whose target was published (or had not to be).
@@ -56,7 +60,8 @@ impl History {
             match event {
                 // Only a mapping that was not published is begun again: what was said of it before is over.
                 Event::Begun { mapping, .. } if mapping == name => {
-                    history = Self { begun: true, ..Self::default() };
+                    let (mark, doubt) = (history.mark.take(), history.doubt.take());
+                    history = Self { begun: true, mark, doubt, ..Self::default() };
                 }
                 Event::Intent { mapping, counts, causes, moved, links_left, millis, .. } if mapping == name => {
                     let (causes, counts) = (causes.clone(), *counts);
@@ -68,6 +73,10 @@ impl History {
                 }
                 Event::Recovered { mapping, published: true, version } if mapping == name => {
                     history.recovered = Some(Recovered { version: version.clone() });
+                }
+                Event::Handing { mapping, rows } if mapping == name => history.doubt = Some(*rows),
+                Event::Batch { mapping, mark: Some(mark), .. } if mapping == name => {
+                    (history.mark, history.doubt) = (Some((**mark).clone()), None);
                 }
                 Event::Nothing { mapping } if mapping == name => history.nothing = true,
                 Event::Crosswalk { mapping } if mapping == name => history.crosswalk = true,

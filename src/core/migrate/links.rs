@@ -5,10 +5,12 @@
 //! round) stays empty too; the next run fills it.
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
+use std::path::Path;
 
 use hashbrown::HashMap;
 use polars::prelude::{DataFrame, IntoColumn, NewChunkedArray, StringChunked};
 
+use super::trail;
 use crate::error::{Error, Result};
 use crate::journal::Crosswalk;
 use crate::plan::MappingPlan;
@@ -130,6 +132,16 @@ impl Later {
         let file = tempfile::tempfile()
             .map_err(|error| Error::platform(format!("cannot create a temporary file: {error}")))?;
         Ok(Self { file: BufWriter::new(file), count: 0 })
+    }
+    /// Keeps them in a file by name, going on after what an earlier attempt is known to have written there.
+    pub(super) fn at(path: &Path, (count, bytes): (u64, u64)) -> Result<Self> {
+        Ok(Self { file: BufWriter::new(trail::reopen(path, Some(bytes))?), count })
+    }
+    /// Links and bytes so far; they are on disk on return.
+    pub(super) fn position(&mut self) -> Result<(u64, u64)> {
+        let at = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+        let at = at.and_then(|()| self.file.get_mut().stream_position()).map_err(|error| failed(&error))?;
+        Ok((self.count, at))
     }
     /// Adds a link of the written row `identity`.
     pub(super) fn push(&mut self, identity: &str, cell: &PendingLink) -> Result<()> {

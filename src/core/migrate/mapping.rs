@@ -12,8 +12,9 @@ use super::postimages::{self, PostImage, PostImages, Wrote};
 use super::preimages::PreImages;
 use super::report::MappingReport;
 use super::staged::{self, Fate, Stage};
+use super::trail::{Next, Trail, links_file};
 use crate::error::{Error, Kind, Result};
-use crate::journal::{Crosswalk, Event, MappingResult, RunLog};
+use crate::journal::{Crosswalk, Event, MappingResult, Pass, RunLog};
 use crate::monitor::{Progress, WithinBatch};
 use crate::plan::ops::{Changes, Inserts, OpsReader, PendingLink};
 use crate::plan::{Cause, MappingPlan, Operation, Purpose};
@@ -30,6 +31,8 @@ pub(super) struct Shared<'r> {
     pub(super) published: Option<&'r (ObjectVersion, bool)>,
     /// Batches handed to writers so far.
     pub(super) batches: &'r mut u64,
+    /// Where no transaction holds the target: what earlier attempts left there.
+    pub(super) trail: Option<Trail>,
 }
 
 /// A mapping that was executed.
@@ -50,14 +53,27 @@ pub(super) fn execute(
     let plan = &run.plan.mappings[place];
     shared.log.write(Event::Begun { mapping: plan.mapping.clone(), to: plan.to.to_string() })?;
     let source = run.source_snapshot(plan)?;
-    let planned = target_version(plan, connector, shared.published)?;
-    let mut outcome = Outcome::begin(plan, &run.state.plan(&run.plan.id), run.dir)?;
+    let trail = shared.trail.take();
+    let planned = if trail.as_ref().is_some_and(Trail::is_begun) {
+        // It has changed: by this run.
+        connector.version(&plan.to.object)?
+    } else {
+        target_version(plan, connector, shared.published)?
+    };
+    let mark = trail.as_ref().and_then(|trail| trail.mark.clone());
+    let mut outcome = match &mark {
+        Some(mark) => Outcome::go_on(plan, run.dir, mark)?,
+        None => Outcome::begin(plan, &run.state.plan(&run.plan.id), run.dir)?,
+    };
     // A file whose content is as planned already is not written again, and its rows were counted by the plan.
     let nothing = plan.counts.is_noop() && planned.exists && !planned.hash.is_empty();
-    let mut stage = Stage::create(run.dir, &plan.mapping)?;
+    let mut stage = match &mark {
+        Some(mark) => Stage::go_on(run.dir, &plan.mapping, mark.crosswalk)?,
+        None => Stage::create(run.dir, &plan.mapping)?,
+    };
     let reader = run.operations(plan)?;
     let mut matched = 0;
-    for present in reader.present() {
+    for present in reader.present().take_while(|_| mark.is_none()) {
         let present = present?;
         run.monitor.check()?;
         matched += present.keys.len() as u64;
@@ -93,16 +109,24 @@ pub(super) fn execute(
             writer,
             post: PostImages::new(run.dir, &plan.mapping)?,
             again: Vec::new(),
+            later: match (&trail, &mark) {
+                (None, _) => Later::new()?,
+                (Some(_), mark) => {
+                    let links = mark.as_ref().map_or((0, 0), |mark| mark.links);
+                    Later::at(&links_file(run.dir, &plan.mapping), links)?
+                }
+            },
+            trail,
             resolver: Resolver::new(plan, &run.plan.mappings[place + 1..]),
             crosswalk: shared.crosswalk,
             log: shared.log,
             batches: shared.batches,
             outcome: &mut outcome,
             stage: &mut stage,
-            later: Later::new()?,
             done: 0,
             start: Instant::now(),
         };
+        writing.resolver.left = mark.as_ref().map_or(0, |mark| mark.links_left);
         let published = writing.write(&reader);
         links_left = writing.resolver.left;
         let published = published.and_then(|()| writing.publish(result));
@@ -152,23 +176,24 @@ struct Refused {
 }
 
 /// A mapping while its rows are staged.
-struct Writing<'w, 'r> {
-    run: &'w Run<'r>,
-    plan: &'w MappingPlan,
+pub(super) struct Writing<'w, 'r> {
+    pub(super) run: &'w Run<'r>,
+    pub(super) plan: &'w MappingPlan,
     source: Snapshot,
-    writer: Box<dyn TargetWriter>,
+    pub(super) writer: Box<dyn TargetWriter>,
     post: PostImages,
     /// Deletes that other rows were in the way of, which may go themselves.
     again: Vec<Refused>,
-    resolver: Resolver<'w>,
+    pub(super) resolver: Resolver<'w>,
     crosswalk: &'w Crosswalk,
-    log: &'w mut RunLog,
+    pub(super) log: &'w mut RunLog,
     batches: &'w mut u64,
-    outcome: &'w mut Outcome,
-    stage: &'w mut Stage,
-    later: Later,
+    pub(super) outcome: &'w mut Outcome,
+    pub(super) stage: &'w mut Stage,
+    pub(super) later: Later,
+    pub(super) trail: Option<Trail>,
     /// Rows handed to the writer.
-    done: u64,
+    pub(super) done: u64,
     start: Instant,
 }
 
@@ -189,17 +214,14 @@ impl Writing<'_, '_> {
             let restore = |kind: &ChangeKind| *kind == ChangeKind::Restore;
             let restores = changes.batch.kinds.iter().position(restore).filter(|_| changes.batch.locators.is_some());
             if let Some(first) = restores {
-                let mut head = if first > 0 { changes.take(first)? } else { None };
-                while let Some(piece) =
-                    head.as_mut().map(|head| head.take(self.run.monitor.piece())).transpose()?.flatten()
+                if first > 0
+                    && let Some(mut head) = changes.take(first)?
                 {
-                    self.change(piece, &mut images, target)?;
+                    self.hand(&mut head, &mut images, target)?;
                 }
                 self.delete_again(&mut images, Some(target))?;
             }
-            while let Some(piece) = changes.take(self.run.monitor.piece())? {
-                self.change(piece, &mut images, target)?;
-            }
+            self.hand(&mut changes, &mut images, target)?;
         }
         self.delete_again(&mut images, target.as_ref())?;
         images.finish()?;
@@ -208,12 +230,29 @@ impl Writing<'_, '_> {
             let mut ahead = Ahead::new(scope, reader.slices(), workers, |slice| reader.inserts_of(slice));
             while let Some(inserts) = ahead.next()? {
                 let mut inserts = inserts;
-                while let Some(piece) = inserts.take(self.run.monitor.piece())? {
-                    self.insert(piece)?;
+                loop {
+                    let next = self.next(Pass::Inserts);
+                    let Some(piece) = inserts.take(next.rows())? else { break };
+                    match next {
+                        Next::Done(_) => self.skip(Pass::Inserts, piece.keys.len()),
+                        _ => self.insert(piece, next)?,
+                    }
                 }
             }
             self.amend()
         })
+    }
+
+    /// Hands changes to the writer, piece by piece.
+    fn hand(&mut self, changes: &mut Changes, images: &mut PreImages, target: &Snapshot) -> Result<()> {
+        loop {
+            let next = self.next(Pass::Changes);
+            let Some(piece) = changes.take(next.rows())? else { return Ok(()) };
+            match next {
+                Next::Done(_) => self.skip(Pass::Changes, piece.operations.len()),
+                _ => self.change(piece, images, target, next)?,
+            }
+        }
     }
 
     fn report(&self) {
@@ -238,11 +277,12 @@ impl Writing<'_, '_> {
     fn end_batch(&mut self, rows: usize) -> Result<()> {
         self.done += rows as u64;
         self.report();
-        self.log.write(Event::Batch { mapping: self.plan.mapping.clone(), done: self.done })?;
+        let mark = self.mark()?;
+        self.log.write(Event::Batch { mapping: self.plan.mapping.clone(), done: self.done, mark })?;
         self.run.monitor.between(rows as u64, self.writer.holds())
     }
 
-    fn change(&mut self, changes: Changes, images: &mut PreImages, target: &Snapshot) -> Result<()> {
+    fn change(&mut self, changes: Changes, images: &mut PreImages, target: &Snapshot, next: Next) -> Result<()> {
         self.begin_batch()?;
         let Changes { batch, operations, sources, keys, identities, pending, originals } = changes;
         let rows = operations.len();
@@ -258,7 +298,8 @@ impl Writing<'_, '_> {
         if !originals.is_empty() {
             self.writer.set_originals(pick(originals, &kept));
         }
-        let results = self.writer.change(&batch, &WithinBatch(self.run.monitor))?;
+        self.handing(Pass::Changes, rows, next)?;
+        let results = self.hand_changes(&batch, next)?;
         let results = self.spread(results, &kept, batch.kinds.len())?;
         let mut raw = self.writer.take_originals().into_iter();
         let mut lost = self.parentless(&resolved.missing, |row| (operations[row], sources[row], keys[row].clone()));
@@ -308,6 +349,7 @@ impl Writing<'_, '_> {
             };
             lost.push((operations[row], Unwritten { source: sources[row], key: keys[row].clone(), why }));
         }
+        self.took(Pass::Changes, rows);
         images.keep(target, &changed, bytes)?;
         self.post.note(post)?;
         self.outcome.lost(&self.source, lost)?;
@@ -382,14 +424,16 @@ impl Writing<'_, '_> {
         Ok(())
     }
 
-    fn insert(&mut self, inserts: Inserts) -> Result<()> {
+    fn insert(&mut self, inserts: Inserts, next: Next) -> Result<()> {
         self.begin_batch()?;
         let Inserts { sources, keys, values, pending } = inserts;
         let rows = keys.len();
         let resolved = self.resolver.resolve(values, pending, self.crosswalk)?;
         let kept = kept(rows, &resolved.missing);
         let values = pick_rows(resolved.values, &kept)?;
-        let results = self.writer.insert(&values, &WithinBatch(self.run.monitor))?;
+        self.handing(Pass::Inserts, rows, next)?;
+        let results = self.hand_inserts(&values, next)?;
+        self.took(Pass::Inserts, rows);
         let results = self.spread(results, &kept, values.height())?;
         let mut lost =
             self.parentless(&resolved.missing, |row| (Operation::Insert, Some(sources[row]), Some(keys[row].clone())));
@@ -462,7 +506,7 @@ impl Writing<'_, '_> {
 
     /// Checks the error budget, promises, publishes. Answers also why rows were left out.
     fn publish(self, result: &mut MappingResult) -> Result<(Published, Vec<Cause>)> {
-        let Self { run, plan, mut writer, post, log, outcome, stage, resolver, start, .. } = self;
+        let Self { run, plan, mut writer, post, log, outcome, stage, resolver, start, trail, .. } = self;
         let counts = outcome.counts;
         let budget = (run.budget)(&plan.mapping).of(counts.read);
         // What cannot be taken back is listed and stays; the rest goes back all the same.
@@ -495,7 +539,8 @@ impl Writing<'_, '_> {
         fault::point("before-publish");
         run.monitor.check_now()?;
         run.monitor.between(0, writer.holds())?;
-        let published = writer.publish(&WithinBatch(run.monitor))?;
+        let mut published = writer.publish(&WithinBatch(run.monitor))?;
+        published.before = trail.as_ref().map_or(published.before, |trail| trail.before(published.before));
         fault::point("after-publish");
         result.published = true;
         log.write(Event::Published { mapping: plan.mapping.clone(), published: published.clone() })?;

@@ -7,6 +7,7 @@ mod ahead;
 mod execute;
 pub mod fault;
 mod history;
+mod keeping;
 mod links;
 mod locks;
 mod mapping;
@@ -20,6 +21,7 @@ pub(crate) mod recovery;
 mod report;
 pub(crate) mod revert;
 pub(crate) mod staged;
+mod trail;
 pub(crate) mod verify;
 
 pub(crate) use execute::Run;

@@ -1,8 +1,9 @@
 //! What became of the rows of one mapping: counts as the writer reported them, rejects with their causes.
 use std::path::Path;
 
+use super::trail;
 use crate::error::Result;
-use crate::journal::{Parent, Reject, RejectWriter, read_rejects, rejects_file};
+use crate::journal::{Mark, Parent, Reject, RejectWriter, read_rejects, rejects_file};
 use crate::plan::{Cause, Counts, MappingPlan, Operation};
 use crate::resolve::show_key;
 use crate::table::{RowSource, Snapshot};
@@ -57,6 +58,19 @@ impl Outcome {
         }
         let counts = Counts { inserted: 0, updated: 0, deleted: 0, marked: 0, before: 0, after: 0, ..plan.counts };
         Ok(Self { counts, moved: 0, causes: plan.causes.clone(), rejects })
+    }
+    /// Goes on where an earlier attempt was.
+    pub(super) fn go_on(plan: &MappingPlan, run_dir: &Path, mark: &Mark) -> Result<Self> {
+        let path = rejects_file(run_dir, &plan.mapping);
+        let (lines, bytes) = mark.rejects;
+        let rejects = RejectWriter::go_on(&path, trail::reopen(&path, Some(bytes))?, lines);
+        Ok(Self { counts: mark.counts, moved: mark.moved, causes: mark.causes.clone(), rejects })
+    }
+    /// How everything stands here; it is on disk on return.
+    pub(super) fn mark(&mut self, mark: &mut Mark) -> Result<()> {
+        (mark.counts, mark.moved, mark.causes) = (self.counts, self.moved, self.causes.clone());
+        mark.rejects = self.rejects.position()?;
+        Ok(())
     }
     /// The platform wrote a row.
     pub(super) fn wrote(&mut self, operation: Operation) {

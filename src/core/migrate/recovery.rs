@@ -111,8 +111,9 @@ fn recover(state: &StateDir, record: &mut RunRecord, connect: Connect<'_>) -> Re
             }
             None => {
                 let (mapping, to) = (mapping.mapping.clone(), mapping.to.to_string());
-                record.results.push(MappingResult { mapping, to, ..MappingResult::default() });
-                "as it was before"
+                let counts = history.mark.as_ref().map(|mark| mark.counts).unwrap_or_default();
+                record.results.push(MappingResult { mapping, to, counts, ..MappingResult::default() });
+                if history.mark.is_some() || history.doubt.is_some() { "written in part" } else { "as it was before" }
             }
         };
         found.push(format!("{}: {words}", mapping.to));

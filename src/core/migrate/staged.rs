@@ -1,12 +1,13 @@
 //! What a mapping will tell the crosswalk: kept in the run's folder before the publish, applied after it. A start that
 //! finds the publish done and the crosswalk not applies it again: that changes nothing where it was applied already.
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::trail;
 use crate::error::{Error, Result};
 use crate::journal::{Crosswalk, Noting};
 
@@ -51,6 +52,17 @@ impl Stage {
         let path = path_of(run_dir, mapping);
         let file = File::create(&path).map_err(|error| Error::io("create", &path, &error))?;
         Ok(Self { path, file: BufWriter::with_capacity(1 << 16, file) })
+    }
+    /// Goes on where an earlier attempt was.
+    pub(super) fn go_on(run_dir: &Path, mapping: &str, bytes: u64) -> Result<Self> {
+        let path = path_of(run_dir, mapping);
+        let file = trail::reopen(&path, Some(bytes))?;
+        Ok(Self { path, file: BufWriter::with_capacity(1 << 16, file) })
+    }
+    /// Bytes so far; they are on disk on return.
+    pub(super) fn position(&mut self) -> Result<u64> {
+        self.finish()?;
+        self.file.get_mut().stream_position().map_err(|error| Error::io("write", &self.path, &error))
     }
     /// Adds a row.
     pub(crate) fn push(&mut self, old_key: &str, new_id: &str, fate: Fate) -> Result<()> {

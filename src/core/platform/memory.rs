@@ -10,8 +10,9 @@ use std::time::Duration;
 use polars::prelude::{DataFrame, IntoColumn, StringChunked, StringChunkedBuilder};
 
 use super::{
-    Batch, Capabilities, ChangeBatch, ChangeKind, ColumnInfo, Connector, LOCATOR, ObjectInfo, ObjectVersion, Published,
-    ReadOptions, ReadReject, RecordReader, Recovery, RowResult, Schema, Source, TargetWriter, WriteContext, WrittenRow,
+    Batch, Capabilities, ChangeBatch, ChangeKind, ColumnInfo, Connector, Doubt, LOCATOR, ObjectInfo, ObjectVersion,
+    Published, ReadOptions, ReadReject, RecordReader, Recovery, RowResult, Schema, Source, TargetWriter, WriteContext,
+    WrittenRow,
 };
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -55,6 +56,8 @@ struct State {
     tables: BTreeMap<String, Table>,
     faults: Faults,
     recoveries: BTreeMap<String, Recovery>,
+    /// Each row stays as soon as it is written.
+    piecemeal: bool,
 }
 
 /// See the module.
@@ -119,6 +122,13 @@ impl Memory {
         if let Some(table) = self.lock().tables.get_mut(object) {
             table.rejects = rejects.to_vec();
         }
+        self
+    }
+
+    /// From now on no transaction holds a run: each row stays as soon as it is written.
+    #[must_use]
+    pub fn piecemeal(self) -> Self {
+        self.lock().piecemeal = true;
         self
     }
 
@@ -187,12 +197,12 @@ impl Connector for Memory {
     }
 
     fn capabilities(&self, object: &str) -> Result<Capabilities> {
-        let identity =
-            self.up()?.tables.get(object).and_then(|table| Some(table.columns[table.identity?].name.clone()));
+        let state = self.up()?;
+        let identity = state.tables.get(object).and_then(|table| Some(table.columns[table.identity?].name.clone()));
         Ok(Capabilities {
             write: true,
-            atomic: true,
-            revertible: true,
+            atomic: !state.piecemeal,
+            revertible: !state.piecemeal,
             null: true,
             identity,
             ..Capabilities::default()
@@ -346,6 +356,22 @@ impl Writer {
         Ok(faults.refuse.and_then(|refuse| refuse(cells)))
     }
 
+    /// Where no transaction holds the run, what was done to the row is there at once.
+    fn keep(&mut self, number: u64) -> Result<()> {
+        let mut state = self.memory.up()?;
+        if !state.piecemeal {
+            return Ok(());
+        }
+        let columns = self.table.columns.clone();
+        let table = state.tables.entry(self.object.clone()).or_insert_with(|| Table { columns, ..Table::default() });
+        match self.table.rows.get(&number) {
+            Some(row) => drop(table.rows.insert(number, row.clone())),
+            None => drop(table.rows.remove(&number)),
+        }
+        table.next = self.table.next;
+        Ok(())
+    }
+
     fn identity(&self, number: u64) -> String {
         let named = self.table.identity.and_then(|index| self.table.rows.get(&number)?[index].clone());
         named.unwrap_or_else(|| number.to_string())
@@ -378,6 +404,7 @@ impl Writer {
         }
         self.table.next = self.table.next.max(number + 1);
         self.table.rows.insert(number, row);
+        self.keep(number)?;
         Ok(RowResult::Written(Some(self.identity(number))))
     }
 
@@ -391,6 +418,7 @@ impl Writer {
             return Ok(RowResult::Refused(reason));
         }
         self.table.rows.insert(number, row);
+        self.keep(number)?;
         Ok(RowResult::Written(Some(self.identity(number))))
     }
 }
@@ -431,6 +459,7 @@ impl TargetWriter for Writer {
                     let reason = self.row(&row, Some(number))?;
                     if reason.is_none() {
                         self.table.rows.remove(&number);
+                        self.keep(number)?;
                     }
                     reason.map_or(RowResult::Written(None), RowResult::Refused)
                 }
@@ -473,14 +502,57 @@ impl TargetWriter for Writer {
         Ok(rows.iter().map(hash).collect())
     }
 
+    fn found(&mut self, doubt: Doubt<'_>) -> Result<Vec<Option<RowResult>>> {
+        match doubt {
+            Doubt::Changes(batch) => {
+                let values = text_columns(&batch.values, &self.names)?;
+                let locators = batch.locators.iter().flatten().enumerate();
+                let found = locators.map(|(at, locator)| {
+                    let number: u64 = locator.parse().unwrap_or_default();
+                    let row = self.table.rows.get(&number);
+                    let cells = cells_at(&self.columns, &values, at);
+                    match (row, batch.kinds[at]) {
+                        (None, ChangeKind::Delete) => Some(RowResult::Written(None)),
+                        (Some(row), ChangeKind::Update) if cells.iter().all(|(index, cell)| row[*index] == *cell) => {
+                            Some(RowResult::Written(Some(self.identity(number))))
+                        }
+                        _ => None,
+                    }
+                });
+                Ok(found.collect())
+            }
+            Doubt::Inserts(rows, key) => {
+                let values = text_columns(rows, &self.names)?;
+                let keys: Vec<usize> = columns_of(&self.table, key)?;
+                let found = (0..rows.height()).map(|at| {
+                    let cells = cells_at(&self.columns, &values, at);
+                    let is_key = |(index, cell): &(usize, Option<String>), row: &Cells| {
+                        !keys.contains(index) || row[*index] == *cell
+                    };
+                    let mut there =
+                        self.table.rows.iter().filter(|(_, row)| cells.iter().all(|cell| is_key(cell, row)));
+                    let (number, row) = there.next()?;
+                    // A NULL identity was filled in by the platform.
+                    let given =
+                        |index: usize, cell: &Option<String>| self.table.identity == Some(index) && cell.is_none();
+                    let own = cells.iter().all(|(index, cell)| row[*index] == *cell || given(*index, cell));
+                    Some(if own { RowResult::Written(Some(self.identity(*number))) } else { RowResult::Moved })
+                });
+                Ok(found.collect())
+            }
+        }
+    }
+
     fn publish(self: Box<Self>, monitor: &dyn Monitor) -> Result<Published> {
         monitor.check()?;
         let mut state = self.memory.up()?;
         if state.faults.publish {
             return Err(lost());
         }
-        let rows = self.table.rows.len() as u64;
-        state.tables.insert(self.object.clone(), self.table);
+        if !state.piecemeal || !state.tables.contains_key(&self.object) {
+            state.tables.insert(self.object.clone(), self.table);
+        }
+        let rows = state.tables.get(&self.object).map_or(0, |table| table.rows.len() as u64);
         let version = ObjectVersion { exists: true, ..ObjectVersion::default() };
         Ok(Published { before: self.before, rows, version })
     }

@@ -255,6 +255,15 @@ pub struct WriteContext {
     pub columns: Vec<String>,
 }
 
+/// Rows of a batch that an earlier attempt handed over without hearing the answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Doubt<'b> {
+    /// Changes of rows that exist.
+    Changes(&'b ChangeBatch),
+    /// New rows, and the columns among theirs that tell them apart.
+    Inserts(&'b DataFrame, &'b [String]),
+}
+
 /// Stages changes of one object and publishes them. Call order: `change` (ascending ordinals) → `insert` → `amend` → `publish`.
 /// Dropped without `publish`, the target stays as it was.
 pub trait TargetWriter {
@@ -264,6 +273,12 @@ pub trait TargetWriter {
     fn insert(&mut self, rows: &DataFrame, monitor: &dyn Monitor) -> Result<Vec<RowResult>>;
     /// Second pass: sets columns of rows written before in this run, by identity (self and cyclic links).
     fn amend(&mut self, identities: &[String], values: &DataFrame) -> Result<Vec<RowResult>>;
+    /// Which rows of a broken batch are written: as this run writes them (Written), as somebody else left them (Moved: they
+    /// are not touched), or not yet (None: they are handed over). Only asked where a run does not appear whole.
+    fn found(&mut self, _doubt: Doubt<'_>) -> Result<Vec<Option<RowResult>>> {
+        Err(crate::Error::platform("this platform cannot tell which rows of the batch that was broken off it holds")
+            .advise("plan again: what is written is matched, and the new plan has the rest"))
+    }
     /// What others have to wait for while this writer is open, in words (`the transaction on new.db`); None: nothing, it may
     /// stay open as long as it likes.
     fn holds(&self) -> Option<&str> {

@@ -362,8 +362,14 @@ fn published_so_far(plan: &Plan, record: &RunRecord) -> String {
         .mappings
         .iter()
         .map(|mapping| {
-            let published = record.results.iter().any(|one| one.mapping == mapping.mapping && one.published);
-            format!("{}: {}", mapping.to, if published { "published" } else { "as it was before" })
+            let result = record.results.iter().find(|one| one.mapping == mapping.mapping);
+            let words = match result {
+                Some(result) if result.published => "published",
+                // Only where the platform keeps each batch does anything count as written before the end.
+                Some(result) if !result.counts.is_noop() => "written in part",
+                _ => "as it was before",
+            };
+            format!("{}: {words}", mapping.to)
         })
         .collect();
     words.join("; ")

@@ -154,6 +154,7 @@ impl Fixture {
             source_version: source.meta().version.clone(),
             target_version: target.meta().version.clone(),
             counts,
+            key: vec!["legacy_id".to_owned()],
             write_rules: vec![WriteRule::Always; columns.len()],
             columns,
             identity,

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 mod crash;
 mod fixture;
+mod piecemeal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
