@@ -83,6 +83,31 @@ def rows_of(path):
     return count - 1, f"{total:016x}"
 
 
+def right(truth, answer, words):
+    """The answer to a diff says what was done to the data."""
+    truth, answer = (json.loads(Path(path).read_text()) for path in (truth, answer))
+    return all(answer[word] == truth[word] for word in words or answer)
+
+
+def make(folder, rows):
+    """Makes the data, and notes what a diff of it must find."""
+    truth = data.make(Path(folder), rows)
+    (Path(folder) / "truth.json").write_text(json.dumps(truth))
+
+
+def disturb(source, target):
+    """Makes a target that differs from what a migration makes."""
+    data.disturb(Path(source), Path(target))
+
+
+def apart(what, *arguments):
+    """Calls a function of this file in a process of its own: what is started counts the peak of who starts it as its own,
+    so this process must stay small."""
+    call = json.dumps([what.__name__, *(str(one) if isinstance(one, Path) else one for one in arguments)])
+    answer = subprocess.run([sys.executable, __file__, "--call", call], capture_output=True, check=True)
+    return json.loads(answer.stdout or "null")
+
+
 class Bench:
     def __init__(self, options):
         self.options = options
@@ -112,17 +137,20 @@ class Bench:
         self.time(name, "verify", [*ours, "verify"], (0, 1))
         return where / "new" / "contacts.csv"
 
-    def round(self, truth):
+    def round(self):
+        truth = self.folder / "truth.json"
         ours = self.ours("new target", None)
-        mine = rows_of(ours)
+        mine = apart(rows_of, ours)
         disturbed = self.folder / "disturbed.csv"
         if not disturbed.exists():
-            data.disturb(ours, disturbed)
-        self.check("migrate into a target that is there", rows_of(self.ours("updates", disturbed)) == mine)
+            apart(disturb, ours, disturbed)
+        self.check("migrate into a target that is there", apart(rows_of, self.ours("updates", disturbed)) == mine)
         diff = [self.program, "diff", "before.csv", "after.csv", "--key", "ID", "--summary", "--json", "--progress", "none"]
         self.time("diff", "crm-console", diff, (1,))
-        answer = json.loads(subprocess.run(diff, cwd=self.folder, capture_output=True, check=False).stdout)
-        self.check("diff", [answer[word] for word in ("added", "removed")] == [truth["added"], truth["removed"]])
+        answer = self.folder / "crm-console.json"
+        with open(answer, "wb") as file:
+            subprocess.run(diff, cwd=self.folder, stdout=file, check=False)
+        self.check("diff", apart(right, truth, answer, ["added", "removed"]))
         for tool in PEERS:
             if importlib.util.find_spec(tool) is None or tool in self.options.without:
                 continue
@@ -131,10 +159,9 @@ class Bench:
                 peer = [sys.executable, HERE / "peers.py", tool, job, self.folder, out]
                 self.time("new target" if job == "migrate" else job, tool, peer)
                 if job == "migrate":
-                    self.check(f"{tool}: migrate", rows_of(out) == mine)
+                    self.check(f"{tool}: migrate", apart(rows_of, out) == mine)
                 else:
-                    found = json.loads(out.read_text())
-                    self.check(f"{tool}: diff", all(found[word] == truth[word] for word in found))
+                    self.check(f"{tool}: diff", apart(right, truth, out, None))
 
     def table(self):
         median = lambda key, place: statistics.median(taken[place] for taken in self.times[key])
@@ -171,13 +198,17 @@ def main():
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         sys.exit("cannot adopt the processes that a run leaves: Linux is needed")
     bench = Bench(options)
-    truth = data.make(bench.folder, count(options.rows))
+    apart(make, bench.folder, count(options.rows))
     for number in range(options.rounds):
         print(f"round {number + 1}", flush=True)
-        bench.round(truth)
+        bench.round()
     bench.table()
     return 1 if bench.wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--call"]:
+        name, *given = json.loads(sys.argv[2])
+        print(json.dumps(globals()[name](*given)))
+    else:
+        sys.exit(main())
