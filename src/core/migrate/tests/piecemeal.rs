@@ -50,7 +50,10 @@ fn attempt(fixture: &Fixture, plan: &Plan, number: u32, write_after: Option<u64>
 }
 
 /// All that a run leaves.
-fn end(fixture: &Fixture, ended: &Ended) -> (Vec<Vec<String>>, Vec<MappingResult>, Vec<Vec<Reject>>, Vec<String>) {
+/// Target, results, rejects, crosswalk.
+type End = (Vec<Vec<String>>, Vec<MappingResult>, Vec<Vec<Reject>>, Vec<String>);
+
+fn end(fixture: &Fixture, ended: &Ended) -> End {
     let results = ended.results.iter().map(|result| MappingResult { millis: 0, ..result.clone() }).collect();
     let rejects = |name: &str| {
         read_rejects(&rejects_file(&fixture.state.run("r1"), name)).unwrap().collect::<Result<Vec<_>>>().unwrap()
