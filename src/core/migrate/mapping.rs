@@ -1,13 +1,14 @@
 //! One mapping of a run: staged whole, published once.
 use std::time::Instant;
 
-use polars::prelude::{BooleanChunked, ChunkFullNull, DataFrame, IntoColumn, NewChunkedArray, StringChunked};
+use polars::prelude::{ChunkFullNull, DataFrame, IntoColumn, NewChunkedArray, StringChunked};
 
 use super::ahead::Ahead;
 use super::execute::{Run, target_version};
 use super::fault;
 use super::links::{Later, Resolver};
 use super::outcome::{Outcome, Unwritten, Why};
+use super::picked::{kept, pick, pick_rows};
 use super::postimages::{self, PostImage, PostImages, Wrote};
 use super::preimages::PreImages;
 use super::report::MappingReport;
@@ -578,26 +579,6 @@ impl Writing<'_, '_> {
         }
         lost
     }
-}
-
-/// Rows that go to the writer: all but those whose parent is missing.
-fn kept(rows: usize, missing: &[PendingLink]) -> Vec<bool> {
-    let mut kept = vec![true; rows];
-    for cell in missing {
-        kept[cell.row] = false;
-    }
-    kept
-}
-
-fn pick<T>(items: Vec<T>, kept: &[bool]) -> Vec<T> {
-    items.into_iter().zip(kept).filter_map(|(item, kept)| kept.then_some(item)).collect()
-}
-
-fn pick_rows(frame: DataFrame, kept: &[bool]) -> Result<DataFrame> {
-    if kept.iter().all(|kept| *kept) {
-        return Ok(frame);
-    }
-    Ok(frame.filter(&BooleanChunked::from_iter_values("kept".into(), kept.iter().copied()))?)
 }
 
 /// The error that says that a target is not there any more. It may come back: a disk, a share, a file moved aside.

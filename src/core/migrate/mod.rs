@@ -14,6 +14,7 @@ mod mapping;
 mod monitor;
 mod outcome;
 mod pace;
+mod picked;
 pub(crate) mod postimages;
 pub(crate) mod preimages;
 mod process;
