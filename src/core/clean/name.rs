@@ -127,7 +127,7 @@ fn push_part(out: &mut String, part: &str) {
     if first.is_alphabetic() && following.next().is_some_and(|c| matches!(c, '\'' | '’')) {
         let name = following.as_str();
         if name.chars().filter(|c| c.is_alphabetic()).count() >= 2 {
-            out.extend(first.to_uppercase());
+            out.push(capital(first));
             out.push_str(&rest[..rest.len() - name.len()]);
             push_part(out, name);
             return;
@@ -150,7 +150,7 @@ fn push_capital(out: &mut String, part: &str) {
     if let Some(first) = chars.next() {
         // A leading apostrophe or bracket is not what is capitalised.
         if first.is_alphabetic() {
-            out.extend(first.to_uppercase());
+            out.push(capital(first));
             out.push_str(chars.as_str());
         } else {
             out.push(first);
@@ -160,5 +160,14 @@ fn push_capital(out: &mut String, part: &str) {
                 out.push_str(chars.as_str());
             }
         }
+    }
+}
+
+/// The capital of a letter; one that has none of a single letter (`ß`) stays.
+fn capital(letter: char) -> char {
+    let mut upper = letter.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(capital), None) => capital,
+        _ => letter,
     }
 }

@@ -431,3 +431,8 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_letter_without_a_capital_of_one_letter_stays() {
+    assert_eq!(rule("name_case").clean(Some("ß")), Cleaned::Same);
+}
