@@ -333,6 +333,7 @@ fn print_mapping(mapping: &MappingPlan, out: &mut Output) -> Result<()> {
         word(here.atomic, "atomic on its own", "NOT atomic").to_owned(),
         word(here.revertible, "revertible", "NOT revertible").to_owned(),
     ];
+    promises.extend(here.limit_words());
     promises.extend(here.side_effects.iter().map(|effect| sanitize(effect).into_owned()));
     out.line(format!("  here: {}", promises.join(", ")))?;
     if let Some(incremental) = &mapping.incremental {

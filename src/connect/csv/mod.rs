@@ -130,7 +130,14 @@ impl Connector for CsvConnector {
     }
 
     fn capabilities(&self, _object: &str) -> Result<Capabilities> {
-        Ok(Capabilities { write: true, atomic: true, revertible: true, ..Capabilities::default() })
+        Ok(Capabilities {
+            write: true,
+            atomic: true,
+            revertible: true,
+            // A file is written from its beginning to its end.
+            writers: Some(1),
+            ..Capabilities::default()
+        })
     }
 
     fn version(&self, object: &str) -> Result<ObjectVersion> {

@@ -68,7 +68,15 @@ impl Connector for ParquetConnector {
     }
 
     fn capabilities(&self, _object: &str) -> Result<Capabilities> {
-        Ok(Capabilities { write: true, atomic: true, revertible: true, null: true, ..Capabilities::default() })
+        Ok(Capabilities {
+            write: true,
+            atomic: true,
+            revertible: true,
+            null: true,
+            // A file is written from its beginning to its end.
+            writers: Some(1),
+            ..Capabilities::default()
+        })
     }
 
     fn version(&self, object: &str) -> Result<ObjectVersion> {

@@ -94,6 +94,19 @@ pub struct Capabilities {
     pub side_effects: Vec<String>,
     /// Column whose value identifies a row and is given back on insert (`id`); None: the mapping's key does.
     pub identity: Option<String>,
+    /// How many may write at once, where the platform sets a limit: more workers than that only prepare what is written.
+    #[serde(default)]
+    pub writers: Option<u32>,
+}
+
+impl Capabilities {
+    /// What the limit of writers means for workers, in words; None where there is no limit.
+    pub fn limit_words(&self) -> Option<String> {
+        match self.writers? {
+            1 => Some("one writer at a time, workers only prepare ahead of it".to_owned()),
+            most => Some(format!("{most} writers at a time, more workers only prepare ahead of them")),
+        }
+    }
 }
 
 /// The state of an object at one moment, to see later whether it moved.

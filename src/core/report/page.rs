@@ -110,6 +110,7 @@ fn made_from(data: &ReportData, html: &mut Html) {
             promise(part.here.atomic, "atomic", "not atomic"),
             promise(part.here.revertible, "revertible", "not revertible"),
         ];
+        here.extend(part.here.limit_words());
         here.extend(part.here.side_effects.iter().cloned());
         html.facts(&[
             ("source as read", version(&part.source_version)),

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used)]
 use std::path::PathBuf;
 
+use crm_core::Error;
 use crm_core::monitor::Progress;
 
 use super::key::KeyCode;
+use super::msg::{Answer, MappingText};
 use super::*;
 
 /// An app on a project with these mapping texts.

@@ -241,6 +241,7 @@ fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatu
         if here.revertible { "pre-images are kept" } else { "cannot be taken back" }.to_owned(),
     ];
     promises.extend(here.side_effects.iter().cloned());
+    promises.extend(here.limit_words());
     notes.push((
         format!(" Here: {}", promises.join("; ")),
         if here.atomic { look.theme.dim() } else { look.theme.warn() },
