@@ -4,6 +4,7 @@ use std::path::Path;
 use crm_core::erase::Erasure;
 use crm_core::journal::{AuditFilter, AuditHead};
 use crm_core::table::text::sanitize;
+use crm_core::workspace::Exported;
 use crm_core::{Error, Result};
 use serde_json::json;
 
@@ -140,6 +141,10 @@ pub(crate) fn report(common: &Common, run: Option<&str>, file: Option<&Path>, ou
     let workspace = super::open(common)?;
     let run = newest_or(&workspace, run)?;
     let path = workspace.report(&run, file)?;
+    if file.is_some() {
+        let exported = Exported { what: "report", of: Some(&run), mapping: None, file: &path, rows: None };
+        workspace.note_exported(&exported)?;
+    }
     if out.is_json() {
         out.json(&json!({"run": run, "file": path}))?;
     } else {

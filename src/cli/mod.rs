@@ -22,7 +22,8 @@ use std::process::ExitCode;
 pub(crate) use args::Arguments;
 use args::{Command, Common};
 use crm_core::Result;
-use crm_core::workspace::Workspace;
+use crm_core::project::Personal;
+use crm_core::workspace::{Revealed, Workspace};
 use output::Output;
 
 /// Exit code of a command that found differences.
@@ -89,6 +90,15 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Man => tools::man(out),
         Command::Engine { run, attempt } => engine::run(&common, &run, attempt),
     }
+}
+
+/// Notes that a command shows the personal columns of a mapping in the clear; nothing where it has none.
+fn note_revealed(workspace: &Workspace, mapping: &str, revealed: Revealed) -> Result<()> {
+    let columns = Personal::of(&workspace.project().mappings).columns_of(mapping);
+    if columns.is_empty() {
+        return Ok(());
+    }
+    workspace.note_revealed(&Revealed { mapping: Some(mapping.to_owned()), columns, ..revealed })
 }
 
 /// Opens the project that the arguments name.

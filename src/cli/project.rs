@@ -6,7 +6,7 @@ use crm_core::plan::{MappingPlan, Plan};
 use crm_core::project::{Mapping, Personal, Project, Severity};
 use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
-use crm_core::workspace::{Against, PlanAsk, PreviewRows, Workspace};
+use crm_core::workspace::{Against, PlanAsk, PreviewRows, Revealed, Workspace};
 use crm_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -88,6 +88,10 @@ pub(crate) fn preview(
     for mapping in chosen(&workspace, &which.mappings)? {
         let preview = workspace.preview(mapping, &rows, count, &monitor)?;
         monitor.done();
+        if reveal {
+            let by = "command preview".to_owned();
+            super::note_revealed(&workspace, &mapping.name, Revealed { by, ..Revealed::default() })?;
+        }
         let sources = &preview.sources;
         if !out.is_json() {
             out.line(format!(

@@ -7,7 +7,7 @@ use crm_core::map::CellStep;
 use crm_core::rejects::{Entry, Group, Inbox};
 use crm_core::table::export::{mask, neutralise};
 use crm_core::table::text::sanitize;
-use crm_core::workspace::{CorrectionsEdit, RetryRequest, RowEdit, Workspace};
+use crm_core::workspace::{CorrectionsEdit, Exported, RetryRequest, Revealed, RowEdit, Workspace};
 use crm_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use super::args::{Common, RejectsAction};
 use super::output::{Output, group};
 use super::project::print_plan;
 use super::runs::newest_or;
-use super::{DIFFERENCES, REFUSED};
+use super::{DIFFERENCES, REFUSED, note_revealed};
 
 /// Columns of an export behind those of the source.
 const REASONS: [&str; 7] =
@@ -29,12 +29,25 @@ pub(crate) fn run(common: &Common, action: &RejectsAction, out: &mut Output) -> 
         RejectsAction::Show { mapping, n, id, reveal } => {
             let inbox = workspace.inbox(&newest(id)?)?;
             match (mapping, n) {
-                (Some(mapping), Some(n)) => show(&workspace, find(&inbox, mapping, *n)?, *reveal, out),
+                (Some(mapping), Some(n)) => {
+                    let entry = find(&inbox, mapping, *n)?;
+                    if *reveal {
+                        let of = Some(inbox.of.clone());
+                        let (run, plan) = if inbox.is_run { (of, None) } else { (None, of) };
+                        let by = "command rejects show";
+                        note_revealed(
+                            &workspace,
+                            mapping,
+                            Revealed { by: by.into(), run, plan, ..Revealed::default() },
+                        )?;
+                    }
+                    show(&workspace, entry, *reveal, out)
+                }
                 _ => rows(&inbox, mapping.as_deref(), out),
             }
         }
         RejectsAction::Export { mapping, out: file, id, safe } => {
-            export(&workspace.inbox(&newest(id)?)?, mapping, file, *safe, out)
+            export(&workspace, &workspace.inbox(&newest(id)?)?, mapping, file, *safe, out)
         }
         RejectsAction::Import { mapping, file, id, apply } => {
             let edits = read_export(&workspace.inbox(&newest(id)?)?, mapping, file)?;
@@ -240,7 +253,14 @@ fn show(workspace: &Workspace, entry: &Entry, reveal: bool, out: &mut Output) ->
 
 /// Writes the source columns as they were, then the reasons in columns of their own, so that the file loads again
 /// through the same mapping, and comes back as corrections by `rejects import`.
-fn export(inbox: &Inbox, mapping: &str, file: &Path, safe: bool, out: &mut Output) -> Result<u8> {
+fn export(
+    workspace: &Workspace,
+    inbox: &Inbox,
+    mapping: &str,
+    file: &Path,
+    safe: bool,
+    out: &mut Output,
+) -> Result<u8> {
     let open = inbox.entries.iter().filter(|entry| entry.mapping == mapping && entry.is_open());
     let rejects: Vec<&Reject> = open.map(|entry| &entry.reject).collect();
     let columns = columns(&rejects);
@@ -253,6 +273,13 @@ fn export(inbox: &Inbox, mapping: &str, file: &Path, safe: bool, out: &mut Outpu
         writer.write_record(cells.map(Cow::into_owned)).map_err(failed)?;
     }
     writer.flush().map_err(|error| Error::io("write", file, &error))?;
+    workspace.note_exported(&Exported {
+        what: "rejects",
+        of: Some(&inbox.of),
+        mapping: Some(mapping),
+        file,
+        rows: Some(rejects.len() as u64),
+    })?;
     if out.is_json() {
         out.json(&json!({"file": file, "rows": rejects.len()}))?;
     } else {

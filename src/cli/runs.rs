@@ -116,9 +116,10 @@ fn print_run(record: &RunRecord, out: &mut Output) -> Result<()> {
         return out.json(record);
     }
     out.line(format!(
-        "run {} {}  plan {}{}",
+        "run {} {}  {}  plan {}{}",
         record.id,
         state_word(record),
+        record.purpose_words(),
         record.plan,
         record.env.as_ref().map(|env| format!("  env {}", env.to_uppercase())).unwrap_or_default()
     ))?;
@@ -207,6 +208,7 @@ pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
         for run in &runs {
             let mut record = json!(run);
             record["kept_bytes"] = json!(workspace.kept_bytes(&run.id));
+            record["purpose"] = json!(run.purpose_words());
             out.json(&record)?;
         }
         return Ok(0);
@@ -218,6 +220,7 @@ pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
             vec![
                 run.id.clone(),
                 state_word(run),
+                run.purpose_words(),
                 run.plan.clone(),
                 run.env.clone().unwrap_or_default(),
                 sum(|result| result.counts.inserted),
@@ -230,9 +233,9 @@ pub(crate) fn list(common: &Common, out: &mut Output) -> Result<u8> {
         })
         .collect();
     out.table(
-        &["RUN", "STATE", "PLAN", "ENV", "INSERTED", "UPDATED", "REJECTED", "CONSISTENCY", "KEPT", "OWNER"],
+        &["RUN", "STATE", "FOR", "PLAN", "ENV", "INSERTED", "UPDATED", "REJECTED", "CONSISTENCY", "KEPT", "OWNER"],
         &rows,
-        &[4, 5, 6, 7, 8],
+        &[5, 6, 7, 8, 9],
     )?;
     Ok(0)
 }

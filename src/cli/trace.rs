@@ -4,7 +4,7 @@ use crm_core::map::CellStep;
 use crm_core::project::Personal;
 use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
-use crm_core::workspace::{PlanCell, Trace, TracedField, Workspace};
+use crm_core::workspace::{PlanCell, Revealed, Trace, TracedField, Workspace};
 use serde_json::{Value, json};
 
 use super::args::Common;
@@ -16,6 +16,10 @@ pub(crate) fn trace(common: &Common, object: &str, key: &str, reveal: bool, out:
     let traces = workspace.trace(object, key)?;
     for (at, trace) in traces.iter().enumerate() {
         let shown = Shown::of(&workspace, trace, reveal);
+        if reveal {
+            let by = "command trace".to_owned();
+            super::note_revealed(&workspace, &trace.mapping, Revealed { by, ..Revealed::default() })?;
+        }
         if out.is_json() {
             out.json(&shown.json())?;
         } else {

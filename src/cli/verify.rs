@@ -5,7 +5,7 @@ use crm_core::project::{Mapping, Personal};
 use crm_core::score;
 use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
-use crm_core::workspace::{Proof, Repair, VerifyRequest, Workspace};
+use crm_core::workspace::{Proof, Repair, Revealed, VerifyRequest, Workspace};
 use crm_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -30,6 +30,13 @@ pub(crate) fn verify(common: &Common, arguments: &VerifyArgs, out: &mut Output) 
         Repair { proofs: workspace.prove(&plan, request, &monitor)?, plan: None, beyond: 0 }
     };
     monitor.done();
+    if arguments.reveal {
+        for part in &plan.mappings {
+            let (by, of) = ("command verify".to_owned(), run.as_ref().map(|run| run.id.clone()));
+            let revealed = Revealed { by, run: of, plan: Some(plan.id.clone()), ..Revealed::default() };
+            super::note_revealed(&workspace, &part.mapping, revealed)?;
+        }
+    }
     let personal = Personal::of(&workspace.project().mappings);
     let shown = Shown { workspace: &workspace, personal, arguments, plan: &plan };
     if out.is_json() {

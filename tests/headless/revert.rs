@@ -102,6 +102,9 @@ fn a_database_goes_back_row_for_row_and_again() {
     assert_eq!(again["consistency"], 1.0, "{again}");
     let runs = run(dir.path(), &["runs", "--json"]).expect(0).lines();
     assert_eq!(runs.len(), 3);
+    assert_eq!(runs[1]["purpose"], format!("revert of {id}"), "newest first: what the second run was for");
+    assert_eq!(runs[1]["intent"]["for"], "revert");
+    assert_eq!(runs[2]["purpose"], "migrate");
     assert!(runs.iter().all(|run| run["kept_bytes"].as_u64().unwrap() > 0));
 }
 

@@ -90,16 +90,15 @@ impl Connector for Sqlite {
     }
 
     fn capabilities(&self, object: &str) -> Result<Capabilities> {
-        let mut capabilities =
-            Capabilities {
-                write: true,
-                atomic: true,
-                revertible: true,
-                null: true,
-                // A database file has one writer at a time.
-                writers: Some(1),
-                ..Capabilities::default()
-            };
+        let mut capabilities = Capabilities {
+            write: true,
+            atomic: true,
+            revertible: true,
+            null: true,
+            // A database file has one writer at a time.
+            writers: Some(1),
+            ..Capabilities::default()
+        };
         if let Some((connection, table)) = self.table(object)? {
             capabilities.write = table.writable;
             capabilities.revertible = table.writable;

@@ -55,8 +55,8 @@ impl Control {
     fn write(&self, record: &RunRecord, known: &str) -> Result<()> {
         let sql = format!(
             "INSERT INTO runs (id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results,
-             consistency, note, failure, attempt)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+             consistency, note, failure, attempt, intent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
              {known}"
         );
         self.connection.prepare_cached(&sql)?.execute(params![
@@ -77,6 +77,7 @@ impl Control {
             record.note,
             record.failure.as_ref().map(word).transpose()?,
             record.attempt,
+            record.intent.as_ref().map(serde_json::to_string).transpose().map_err(|_| damaged("what a run is for"))?,
         ])?;
         Ok(())
     }
@@ -168,22 +169,24 @@ impl Control {
 
 /// A run that is known keeps its place in the order: several may start within one second.
 const UPDATE: &str = "ON CONFLICT (id) DO UPDATE SET (plan, env, state, started, ended, pid, owner, step, done, total, rate, \
-                      results, consistency, note, failure, attempt) = (excluded.plan, excluded.env, excluded.state, \
+                      results, consistency, note, failure, attempt, intent) = (excluded.plan, excluded.env, excluded.state, \
                       excluded.started, excluded.ended, excluded.pid, excluded.owner, excluded.step, excluded.done, \
                       excluded.total, excluded.rate, excluded.results, excluded.consistency, excluded.note, \
-                      excluded.failure, excluded.attempt)";
+                      excluded.failure, excluded.attempt, excluded.intent)";
 
 const SELECT: &str = "SELECT id, plan, env, state, started, ended, pid, owner, step, done, total, rate, results, \
                       consistency, note, failure, attempt, \
    (SELECT command FROM commands WHERE run = runs.id AND command IN ('cancel', 'stop', 'pause', 'resume') \
     ORDER BY commands.id DESC LIMIT 1), \
    (SELECT value FROM commands WHERE run = runs.id AND command = 'throttle' ORDER BY commands.id DESC LIMIT 1), \
-   (SELECT value FROM commands WHERE run = runs.id AND command = 'workers' ORDER BY commands.id DESC LIMIT 1) \
+   (SELECT value FROM commands WHERE run = runs.id AND command = 'workers' ORDER BY commands.id DESC LIMIT 1), \
+   intent \
    FROM runs";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Result<RunRecord>> {
     let (state, results): (String, String) = (row.get(3)?, row.get(12)?);
     let failure: Option<String> = row.get(15)?;
+    let intent: Option<String> = row.get(20)?;
     let record = RunRecord {
         id: row.get(0)?,
         plan: row.get(1)?,
@@ -207,11 +210,14 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Result<RunRecord>> {
         asked: row.get::<_, Option<String>>(17)?.and_then(|word| Command::of(&word, None)),
         limit: row.get::<_, Option<i64>>(18)?.map(i64::unsigned_abs),
         workers: row.get(19)?,
+        intent: None,
     };
     Ok((|| {
         let results = serde_json::from_str(&results).map_err(|_| damaged("results"))?;
         let failure = failure.as_deref().map(from_word).transpose()?;
-        Ok(RunRecord { state: from_word(&state)?, results, failure, ..record })
+        let intent =
+            intent.map(|text| serde_json::from_str(&text).map_err(|_| damaged("what a run is for"))).transpose()?;
+        Ok(RunRecord { state: from_word(&state)?, results, failure, intent, ..record })
     })())
 }
 
@@ -261,7 +267,7 @@ pub(super) fn open_store(path: &Path, migrations: &[&str]) -> Result<Connection>
 }
 
 /// Each is applied once, in order; a shipped one never changes.
-pub(super) const MIGRATIONS: [&str; 3] = ["
+pub(super) const MIGRATIONS: [&str; 4] = ["
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
   plan TEXT NOT NULL,
@@ -301,6 +307,8 @@ CREATE TRIGGER audit_log_kept BEFORE DELETE ON audit_log BEGIN SELECT RAISE(ABOR
 ", "
 ALTER TABLE runs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE commands ADD COLUMN value INTEGER;
+", "
+ALTER TABLE runs ADD COLUMN intent TEXT;
 "];
 
 #[cfg(test)]
@@ -330,6 +338,7 @@ mod tests {
             asked: None,
             limit: None,
             workers: None,
+            intent: None,
         }
     }
 
@@ -349,6 +358,10 @@ mod tests {
         first.state = RunState::Failed;
         first.failure = Some(Kind::Refused);
         first.consistency = Some(0.5);
+        first.intent = Some(crate::plan::Intent {
+            purpose: crate::plan::Purpose::Revert { run: "b".to_owned() },
+            ..crate::plan::Intent::default()
+        });
         control.put_run(&first).unwrap();
         control.set_pid("a", 5).unwrap();
         assert_eq!(control.run("a").unwrap().unwrap(), first);

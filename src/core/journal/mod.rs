@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Kind;
 use crate::migrate::States;
 use crate::monitor::Progress;
-use crate::plan::Counts;
+use crate::plan::{Counts, Intent};
 use crate::score::Tally;
 
 /// Where a run stands.
@@ -147,6 +147,9 @@ pub struct RunRecord {
     /// Threads that prepare batches, where the operator set them.
     #[serde(default)]
     pub workers: Option<u32>,
+    /// What it was for; None in runs of an earlier version whose plan is not there any more.
+    #[serde(default)]
+    pub intent: Option<Intent>,
 }
 
 const fn first_attempt() -> u32 {
@@ -164,6 +167,10 @@ impl RunRecord {
             (Command::Resume, RunState::Paused) => Some("going on"),
             _ => None,
         }
+    }
+    /// What it was for, in words; empty where that is not known.
+    pub fn purpose_words(&self) -> String {
+        self.intent.as_ref().map(Intent::words).unwrap_or_default()
     }
     /// Another attempt can go on where this one ended: what failed was not the data nor the plan.
     pub fn resumable(&self) -> bool {

@@ -12,6 +12,7 @@ mod classify;
 mod compare;
 pub(crate) mod facts;
 pub(crate) mod incremental;
+mod intent;
 mod judge;
 pub(crate) mod links;
 pub(crate) mod lookup;
@@ -26,6 +27,7 @@ pub(crate) mod store;
 pub(crate) mod target_rows;
 
 pub(crate) use build::{Job, plan_mapping};
+pub use intent::Intent;
 pub(crate) use selection::Rows;
 pub use selection::{Purpose, Selection};
 

@@ -79,6 +79,13 @@ impl Personal {
     pub fn key(&self, mapping: &str) -> bool {
         self.everything || self.mappings.get(mapping).is_none_or(|sides| sides.key)
     }
+    /// Names of the personal target columns of a mapping, in lower case and in order; `all columns` where nobody can tell.
+    pub fn columns_of(&self, mapping: &str) -> Vec<String> {
+        let Some(sides) = self.mappings.get(mapping).filter(|_| !self.everything) else {
+            return vec!["all columns".to_owned()];
+        };
+        self.objects.get(&sides.to).into_iter().flatten().cloned().collect()
+    }
     fn in_object(&self, object: &(String, Source), column: &str) -> bool {
         self.objects.get(object).is_some_and(|columns| columns.contains(&column.to_lowercase()))
     }
@@ -209,6 +216,8 @@ mod tests {
         assert!(!personal.column("a", &object("people"), "Dear"), "a text is no column");
         assert!(!personal.column("a", &object("people"), "TITLE"), "beside a personal column, not one");
         assert!(!personal.key("contacts") && personal.any_source("contacts"));
+        assert_eq!(personal.columns_of("contacts"), ["greeting", "name"]);
+        assert_eq!(personal.columns_of("gone"), ["all columns"]);
         assert!(personal.any_column("a", &object("people")) && !personal.any_column("a", &object("deals")));
     }
 

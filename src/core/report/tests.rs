@@ -30,6 +30,7 @@ fn run(state: RunState, results: Vec<MappingResult>) -> RunRecord {
         asked: None,
         limit: None,
         workers: None,
+        intent: None,
     }
 }
 

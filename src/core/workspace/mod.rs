@@ -32,7 +32,7 @@ mod values;
 mod verifying;
 
 pub use against::{Against, AgainstMapping, AgainstRow};
-pub use audit::note_saved;
+pub use audit::{Exported, Revealed, note_saved};
 pub use control::Resumed;
 pub use corrections::{Conflict, CorrectionsEdit, FieldTrial, NewCorrection, RowEdit, RowTrial, name_corrections};
 pub use cutover::{Cutover, CutoverItem, CutoverState, CutoverStep};

@@ -77,6 +77,7 @@ impl Workspace {
             asked: None,
             limit: None,
             workers: None,
+            intent: Some(plan.intent()),
         };
         control.add_run(&record)?;
         let confirmed = Entry::new("confirmed and started").run(&record.id).plan(&plan.id);
@@ -268,7 +269,11 @@ impl Workspace {
     }
 
     /// A run whose targets cannot be looked at now stays open, and says why.
-    fn looked_after(&self, control: &Control, record: RunRecord) -> RunRecord {
+    fn looked_after(&self, control: &Control, mut record: RunRecord) -> RunRecord {
+        if record.intent.is_none() {
+            // Noted by an earlier version: its plan says what it was for.
+            record.intent = read_plan(&self.state().run(&record.id)).ok().map(|plan| plan.intent());
+        }
         let looked =
             look_after(&self.state(), control, record.clone(), &|platform| self.connector(platform), Patience::None);
         looked.unwrap_or_else(|error| RunRecord { note: Some(error.to_string()), ..record })

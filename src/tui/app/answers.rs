@@ -28,6 +28,10 @@ impl App {
                 } else {
                     self.shared.fail(&error);
                 }
+                if ticket.lane == Lane::Reveal {
+                    // Nothing personal is shown that nobody can know of.
+                    self.shared.revealed = false;
+                }
                 if ticket.lane == Lane::Save {
                     self.shared.when_saved = None;
                 }

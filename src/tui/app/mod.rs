@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use crm_core::project::Project;
+use crm_core::workspace::Revealed;
 
 pub mod action;
 mod answers;
@@ -151,8 +152,27 @@ impl App {
         }
         // A screen may open or switch while it settles.
         self.overlays.append(&mut self.shared.opened);
+        self.note_what_is_revealed();
         for overlay in &mut self.overlays {
             overlay.layout(usize::from(self.shared.size.1));
+        }
+    }
+
+    /// What is shown in the clear is noted: the first time, and whenever something else comes into sight.
+    fn note_what_is_revealed(&mut self) {
+        if self.shared.revealed {
+            let by = format!("screen {}", self.screen.name());
+            let shown = Revealed { by, ..self.screens.get(self.screen).personal(&self.shared) };
+            if !shown.columns.is_empty() && !self.shared.seen.contains(&shown) {
+                self.shared.seen.push(shown.clone());
+                self.shared.unnoted.push(shown);
+            }
+        } else {
+            self.shared.seen.clear();
+        }
+        if !self.shared.unnoted.is_empty() && !self.shared.jobs.contains_key(&Lane::Reveal) {
+            let shown = std::mem::take(&mut self.shared.unnoted);
+            self.shared.ask(Lane::Reveal, "", Request::Revealed(shown));
         }
     }
 

@@ -13,7 +13,7 @@ use crm_core::rejects::Inbox;
 use crm_core::table::Window;
 use crm_core::table::profile::Profile;
 use crm_core::workspace::{
-    Conflict, Cutover, FieldValue, PlanRow, Preview, PreviewRows, RetryRequest, RowEdit, RowTrial,
+    Conflict, Cutover, FieldValue, PlanRow, Preview, PreviewRows, RetryRequest, Revealed, RowEdit, RowTrial,
 };
 
 use super::history::FileEdit;
@@ -112,6 +112,8 @@ pub enum Lane {
     Cutover,
     /// What is kept of a run of the past.
     HistoryKept,
+    /// Noting that masks were lifted.
+    Reveal,
 }
 
 impl Lane {
@@ -279,6 +281,8 @@ pub enum Request {
     Run(String),
     /// All runs.
     Runs,
+    /// Note in the audit log what is shown in the clear.
+    Revealed(Vec<Revealed>),
 }
 
 /// Columns of both sides of a mapping.
@@ -409,6 +413,8 @@ pub enum Answer {
     Run(Box<RunRecord>),
     /// To [`Request::Runs`].
     Runs(Vec<RunRecord>),
+    /// To [`Request::Revealed`].
+    Noted,
 }
 
 /// What the app wants done. The runtime does it; nothing else does.

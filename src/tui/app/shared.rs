@@ -7,6 +7,7 @@ use crm_core::journal::RunRecord;
 use crm_core::monitor::Progress;
 use crm_core::plan::Plan;
 use crm_core::project::{Mapping, Personal, Project};
+use crm_core::workspace::Revealed;
 
 use super::action::Action;
 use super::draft::Draft;
@@ -86,6 +87,10 @@ pub struct Shared {
     pub personal: Personal,
     /// Personal values are shown as they are, until another screen comes up.
     pub revealed: bool,
+    /// What was shown in the clear since the masks were lifted; each is noted once.
+    pub(super) seen: Vec<Revealed>,
+    /// Of those: what is still to be noted in the audit log.
+    pub(super) unnoted: Vec<Revealed>,
     /// Mouse reporting is on.
     pub mouse: bool,
     /// What to do once the mappings are saved.
@@ -141,6 +146,22 @@ impl Shared {
         let unreadable = |draft: &Draft| draft.mapping.is_none() && draft.history.text().contains("pii");
         self.personal = Personal::of(self.project.mappings.iter().chain(edited))
             .with_unreadable(self.drafts.iter().any(unreadable));
+    }
+    /// The personal columns of a mapping; nothing where there is no mapping.
+    pub fn revealed_of(&self, mapping: &str) -> Revealed {
+        if mapping.is_empty() {
+            return Revealed::default();
+        }
+        let columns = self.personal.columns_of(mapping);
+        Revealed { mapping: Some(mapping.to_owned()), columns, ..Revealed::default() }
+    }
+    /// The personal columns of all mappings of a run.
+    pub fn revealed_of_run(&self, run: &RunRecord) -> Revealed {
+        let mut columns: Vec<String> =
+            run.results.iter().flat_map(|result| self.personal.columns_of(&result.mapping)).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        Revealed { run: Some(run.id.clone()), columns, ..Revealed::default() }
     }
     /// Runs whose engines are at work.
     pub fn active_runs(&self) -> usize {

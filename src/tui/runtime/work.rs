@@ -120,6 +120,11 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
         Request::Tell(run, command) => Answer::Told(tell(&now(), &run, command)?),
         Request::Run(run) => Answer::Run(Box::new(now().run(&run)?)),
         Request::Runs => Answer::Runs(now().runs()?),
+        Request::Revealed(shown) => {
+            let workspace = now();
+            shown.iter().try_for_each(|one| workspace.note_revealed(one))?;
+            Answer::Noted
+        }
     })
 }
 

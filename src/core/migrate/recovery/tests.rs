@@ -23,5 +23,6 @@ pub(crate) fn record(id: &str) -> RunRecord {
         asked: None,
         limit: None,
         workers: None,
+        intent: None,
     }
 }

@@ -44,6 +44,7 @@ impl Bench {
             asked: None,
             limit: None,
             workers: None,
+            intent: None,
         };
         self.state.control().unwrap().add_run(&record).unwrap();
         let dir = self.state.run(id);

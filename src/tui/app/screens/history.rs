@@ -1,5 +1,6 @@
 //! The History screen: all runs, and the results and rejects of one of them.
 use crm_core::journal::RunRecord;
+use crm_core::workspace::Revealed;
 
 use super::{ScreenId, ScreenState};
 use crate::app::action::Action;
@@ -73,7 +74,7 @@ impl ScreenState for HistoryScreen {
         let (_, rows) = shared.body();
         self.list.layout(shared.runs.len(), rows.saturating_sub(1));
         let results = self.run(shared).map_or(0, |run| run.results.len());
-        self.rejects.list.layout(self.rejects.causes.len(), rows.saturating_sub(4 + 2 * results));
+        self.rejects.list.layout(self.rejects.causes.len(), rows.saturating_sub(5 + 2 * results));
         self.rejects.ask_next(shared);
     }
     fn act(&mut self, action: Action, shared: &mut Shared) -> bool {
@@ -128,7 +129,8 @@ impl ScreenState for HistoryScreen {
         }
     }
     fn find(&mut self, sought: &str, forward: bool, shared: &mut Shared) -> bool {
-        let fits = |run: &RunRecord| format!("{} {} {}", run.id, run.plan, run.owner).contains(sought);
+        let fits =
+            |run: &RunRecord| format!("{} {} {} {}", run.id, run.plan, run.owner, run.purpose_words()).contains(sought);
         let cursor = self.list.cursor;
         let found = if forward {
             shared.runs.iter().enumerate().skip(cursor + 1).find(|(_, run)| fits(run))
@@ -144,6 +146,9 @@ impl ScreenState for HistoryScreen {
         if self.open.is_none() && row > 0 && self.list.top + row - 1 < self.list.len {
             self.list.select(self.list.top + row - 1);
         }
+    }
+    fn personal(&self, shared: &Shared) -> Revealed {
+        self.run(shared).map(|run| shared.revealed_of_run(run)).unwrap_or_default()
     }
     fn command(&self, _: &Shared) -> Option<String> {
         Some(self.open.as_ref().map_or_else(|| "runs".to_owned(), |run| format!("rejects list {run}")))

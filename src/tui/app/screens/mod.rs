@@ -1,4 +1,6 @@
 //! The screens: one file each, one row each.
+use crm_core::workspace::Revealed;
+
 use super::action::Action;
 use super::key::Key;
 use super::keymap::Layer;
@@ -76,6 +78,10 @@ pub trait ScreenState {
     fn command(&self, shared: &Shared) -> Option<String> {
         let _ = shared;
         None
+    }
+    /// What is shown of which personal columns, for the audit log when the masks are lifted. The screen's name is the app's.
+    fn personal(&self, shared: &Shared) -> Revealed {
+        shared.revealed_of(shared.mapping_name())
     }
     /// Actions that make sense right now but not always; the key bar leaves the others out.
     fn offers(&self, action: Action, shared: &Shared) -> bool {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crm_core::rejects::{Entry, Group, Inbox};
-use crm_core::workspace::RetryRequest;
+use crm_core::workspace::{RetryRequest, Revealed};
 
 pub use row::OpenRow;
 
@@ -325,6 +325,16 @@ impl ScreenState for RejectsScreen {
         if self.row.is_none() && row > 0 && self.list.top + row - 1 < self.list.len {
             self.list.select(self.list.top + row - 1);
         }
+    }
+    fn personal(&self, shared: &Shared) -> Revealed {
+        let Some(inbox) = &self.inbox else { return Revealed::default() };
+        let mut columns: Vec<String> =
+            inbox.groups.iter().flat_map(|group| shared.personal.columns_of(&group.mapping)).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let of = Some(inbox.of.clone());
+        let (run, plan) = if inbox.is_run { (of, None) } else { (None, of) };
+        Revealed { run, plan, columns, ..Revealed::default() }
     }
     fn command(&self, _: &Shared) -> Option<String> {
         let inbox = self.inbox.as_ref()?;

@@ -1,6 +1,7 @@
 //! The Run screen: the migration at work, its proof, and what it left out.
 use crm_core::journal::{Command, RunRecord, RunState};
 use crm_core::score::percent;
+use crm_core::workspace::Revealed;
 
 use super::{ScreenId, ScreenState};
 use crate::app::action::Action;
@@ -186,6 +187,9 @@ impl ScreenState for RunScreen {
             (Tag::Type(tag @ (RATE | WORKERS)), Reply::Text(text)) => Self::set(tag, text, &run, shared),
             _ => {}
         }
+    }
+    fn personal(&self, shared: &Shared) -> Revealed {
+        shared.run.as_ref().map(|run| shared.revealed_of_run(run)).unwrap_or_default()
     }
     fn command(&self, shared: &Shared) -> Option<String> {
         let run = shared.run.as_ref()?;

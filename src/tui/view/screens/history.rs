@@ -9,6 +9,12 @@ use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::{number, size};
 use crate::view::{Look, results, widgets};
 
+/// Cells for what a run was for: a word (`incremental`), or with what it is about (`revert of 20261123-091500-7f3ac2`).
+const WORD: usize = 11;
+const ABOUT: usize = 32;
+/// Cells that are worth beginning with who ran it.
+const LEAST_BY: usize = 8;
+
 /// Draws the body.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &Look) {
     if screen.open.is_some() {
@@ -24,16 +30,23 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, lo
 }
 
 fn list(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &Look) {
-    let room = usize::from(area.width).saturating_sub(23 + 9 + 8 + 9 + 9 + 9 + 9);
-    let columns = [
+    // What is left beside the columns that are always there; the last cell needs no gap behind it.
+    let room = usize::from(area.width).saturating_sub(1 + 23 + 10 + 12 + 8 + 10 + 9 + 7);
+    // Where there is room, a run says which run or plan it was about; else only what it did with it.
+    let whole = room >= ABOUT - WORD + LEAST_BY;
+    let by = if whole { room - (ABOUT - WORD) } else { room };
+    let mut columns = vec![
         Column::left("RUN", 22),
         Column::left("STATE", 9),
-        Column::left("ENV", 8),
+        Column::left("FOR", if whole { ABOUT } else { WORD }),
+        Column::left("ENV", 7),
         Column::right("WRITTEN", 9),
         Column::right("REJECTED", 8),
-        Column::right("SCORE", 8),
-        Column::left("BY", room),
+        Column::right("SCORE", 7),
     ];
+    if by >= LEAST_BY {
+        columns.push(Column::left("BY", by - 1));
+    }
     let rows = screen.list.visible().filter_map(|at| app.shared.runs.get(at)).map(|run| {
         let sum =
             |pick: fn(&crm_core::plan::Counts) -> u64| run.results.iter().map(|result| pick(&result.counts)).sum();
@@ -42,6 +55,11 @@ fn list(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: 
         vec![
             Cell::from(run.id.clone()),
             Cell::new(run.state.word(), results::state_style(run.state, look)),
+            Cell::from(match &run.intent {
+                Some(_) if whole => run.purpose_words(),
+                Some(intent) => intent.word().to_owned(),
+                None => String::new(),
+            }),
             Cell::from(run.env.clone().unwrap_or_default()),
             Cell::from(number(written)),
             Cell::new(number(rejected), if rejected > 0 { look.theme.warn() } else { look.theme.plain() }),
@@ -57,8 +75,11 @@ fn one(frame: &mut Frame, area: Rect, app: &App, screen: &HistoryScreen, look: &
     let ended = run.ended.as_ref().map(|ended| format!(" to {ended}")).unwrap_or_default();
     let kept = screen.kept.as_ref().filter(|(id, bytes)| *id == run.id && *bytes > 0);
     let kept = kept.map(|(_, bytes)| format!("  {} kept to revert it", size(*bytes))).unwrap_or_default();
-    widgets::put(frame, area, 0, &format!(" {}{ended}{kept}  by {}", run.started, run.owner), look.theme.dim(), look);
-    results::draw(frame, area, 1, run, &screen.rejects, look);
+    let purpose = run.purpose_words();
+    let purpose = if purpose.is_empty() { "not known".to_owned() } else { purpose };
+    widgets::put(frame, area, 0, &format!(" For: {purpose}"), look.theme.plain(), look);
+    widgets::put(frame, area, 1, &format!(" {}{ended}{kept}  by {}", run.started, run.owner), look.theme.dim(), look);
+    results::draw(frame, area, 2, run, &screen.rejects, look);
 }
 
 #[cfg(test)]

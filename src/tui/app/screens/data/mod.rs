@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crm_core::platform::{ReadReject, Source};
 use crm_core::table::profile::{ColumnProfile, Profile};
+use crm_core::workspace::Revealed;
 
 pub use grid::Grid;
 
@@ -220,6 +221,11 @@ impl ScreenState for DataScreen {
         if row > 0 && list.top + row - 1 < list.len {
             list.select(list.top + row - 1);
         }
+    }
+    fn personal(&self, shared: &Shared) -> Revealed {
+        let Some(open) = &self.open else { return Revealed::default() };
+        let columns = self.grid.window.columns.iter().filter(|name| self.is_personal(name, shared)).cloned();
+        Revealed { object: Some(open.label.clone()), columns: columns.collect(), ..Revealed::default() }
     }
     fn command(&self, _: &Shared) -> Option<String> {
         let open = self.open.as_ref()?;

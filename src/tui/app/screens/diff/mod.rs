@@ -4,6 +4,7 @@ mod rows;
 use std::sync::Arc;
 
 use crm_core::plan::{Counts, MappingPlan, Operation, Plan, Purpose};
+use crm_core::workspace::Revealed;
 
 pub use rows::{CHUNK, Line, Rows};
 
@@ -335,6 +336,11 @@ impl ScreenState for DiffScreen {
             self.mappings.select(self.mappings.top + row - 1);
             self.in_rows = false;
         }
+    }
+    fn personal(&self, shared: &Shared) -> Revealed {
+        let Some(plan) = &shared.plan else { return Revealed::default() };
+        let mapping = self.mapping(plan).map_or("", |mapping| &mapping.mapping);
+        Revealed { plan: Some(plan.id.clone()), ..shared.revealed_of(mapping) }
     }
     fn command(&self, shared: &Shared) -> Option<String> {
         let Some(plan) = &shared.plan else { return Some("plan --out plan.json".to_owned()) };

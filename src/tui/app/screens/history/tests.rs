@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crm_core::journal::{MappingResult, Reject, RunState};
 use crm_core::monitor::Progress;
-use crm_core::plan::Counts;
+use crm_core::plan::{Counts, Intent, Purpose};
 use crm_core::score::Tally;
 
 use super::*;
@@ -54,6 +54,7 @@ pub(crate) fn record(id: &str) -> RunRecord {
         asked: None,
         limit: None,
         workers: None,
+        intent: Some(Intent::default()),
     }
 }
 
@@ -79,7 +80,9 @@ pub(crate) fn with_runs() -> App {
     let mut app = app(&[("contacts", "from = \"a:b\"\n")]);
     press(&mut app, "6");
     app.update(Msg::Resize(80, 24));
-    let runs = vec![record("20261123-091500-7f3ac2"), record("20261122-180000-aa00bb")];
+    let mut runs = vec![record("20261123-091500-7f3ac2"), record("20261122-180000-aa00bb")];
+    let taken_back = Purpose::Revert { run: "20261122-170000-0c0ffe".into() };
+    runs[0].intent = Some(Intent { purpose: taken_back, ..Intent::default() });
     answer(&mut app, Lane::Runs, Ok(Answer::Runs(runs)));
     app
 }
@@ -117,7 +120,7 @@ fn the_report_of_a_run_is_named_and_copied() {
 
 #[test]
 fn a_run_is_taken_back_by_a_plan_that_says_so_and_is_confirmed() {
-    use crm_core::plan::{MappingPlan, Plan, Purpose};
+    use crm_core::plan::{MappingPlan, Plan};
     let mut app = with_runs();
     press(&mut app, "down U");
     assert_eq!(app.screen, ScreenId::Diff);

@@ -268,3 +268,26 @@ fn personal_values_are_masked_until_revealed() {
     press(&mut app, "3 2");
     assert!(!app.shared.revealed, "who comes back finds the masks on");
 }
+
+#[test]
+fn what_is_revealed_is_noted_once_and_covered_again_if_it_cannot_be() {
+    let personal = MAPPING.replace("clean = [\"trim\"", "pii = true, clean = [\"trim\"");
+    let mut app = app(&[("contacts", &personal), ("deals", "from = \"a:deals\"\nto = \"b:deals\"\n")]);
+    press(&mut app, "2");
+    parse(&mut app);
+    let noted = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Ask(_, Request::Revealed(shown)) => Some(shown),
+            _ => None,
+        })
+    };
+    let shown = noted(press(&mut app, "X")).unwrap();
+    assert_eq!(shown.len(), 1);
+    assert_eq!((shown[0].by.as_str(), shown[0].mapping.as_deref()), ("screen Map", Some("contacts")));
+    assert_eq!(shown[0].columns, ["email"]);
+    answer(&mut app, Lane::Reveal, Ok(Answer::Noted));
+    assert!(noted(press(&mut app, "down up")).is_none(), "the same is noted once");
+    assert!(noted(press(&mut app, "X X")).is_some(), "but each time that masks are lifted");
+    answer(&mut app, Lane::Reveal, Err(crm_core::Error::platform("control.db cannot be written")));
+    assert!(!app.shared.revealed && app.shared.notice.is_some());
+}
