@@ -186,6 +186,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Recommend for each mapping how to carry it over (a sample first, in full, incrementally, with how many workers):
+    /// which, why, and what it costs here. Reads no side whole and writes nothing.
+    Recommend {
+        /// Mappings; all if left out.
+        #[arg(value_name = "MAPPING")]
+        mappings: Vec<String>,
+    },
     /// Run a plan that was shown.
     Migrate {
         #[command(flatten)]

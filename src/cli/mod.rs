@@ -8,6 +8,7 @@ mod files;
 mod object;
 mod output;
 mod project;
+mod recommend;
 mod rejects;
 mod revert;
 mod runs;
@@ -67,6 +68,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Plan { which, how, against, out: file } => {
             project::plan(&common, &how.ask(&which), against.as_deref(), file.as_deref(), out)
         }
+        Command::Recommend { mappings } => recommend::recommend(&common, &mappings, out),
         Command::Migrate { which, how, plan, confirm, detach } => {
             runs::migrate(&common, &how.ask(&which), plan.as_deref(), confirm.as_deref(), detach, out)
         }

@@ -6,6 +6,7 @@ mod erase;
 mod files;
 mod guards;
 mod journey;
+mod recommend;
 mod rejects;
 mod report;
 mod revert;

@@ -2,5 +2,6 @@
 mod journey;
 mod rejects;
 mod screenshots;
+mod strategies;
 mod survival;
 mod two_files;

@@ -20,7 +20,7 @@ use crate::platform::LOCATOR;
 use crate::resolve::keys::{KeyHash, key_hash};
 
 mod mark;
-pub(crate) use mark::{Marker, NUMBER, compare};
+pub(crate) use mark::{Marker, NUMBER, compare, fits, form_of};
 
 /// What is noted of one source row.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -240,6 +240,9 @@ pub struct MappingPlan {
     /// What a run of it writes into the ledger beside the entries.
     #[serde(default)]
     pub agreement: Option<PlanAgreement>,
+    /// Milliseconds that it took to make, reading included. Not part of the id.
+    #[serde(default)]
+    pub millis: u64,
 }
 
 impl MappingPlan {
@@ -274,6 +277,7 @@ impl MappingPlan {
             links: Vec::new(),
             incremental: None,
             agreement: None,
+            millis: 0,
         }
     }
     /// The rows that a share of the error budget is a share of: of chosen rows those of the whole source, because that is

@@ -1,6 +1,7 @@
 //! The report of a run: one HTML file to hand over, read and sign. It needs no network and no script, is readable in a light
 //! and a dark window and on paper, and names no personal value.
 mod html;
+pub(crate) use html::grouped;
 mod page;
 
 use crate::journal::{Audit, AuditHead, RunRecord};

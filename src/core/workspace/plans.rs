@@ -152,6 +152,7 @@ impl Workspace {
         let mut out: Vec<MappingPlan> = Vec::with_capacity(chosen.len());
         for (at, mapping) in chosen.iter().enumerate() {
             monitor.check()?;
+            let begun = std::time::Instant::now();
             let later: Vec<String> = chosen[at + 1..].iter().map(|other| other.name.clone()).collect();
             let named = |error: Error| error.at(format!("mapping {}", mapping.name));
             let asked = request.mode.unwrap_or(mapping.run.mode) == Mode::Incremental && request.asks_for_all();
@@ -219,6 +220,7 @@ impl Workspace {
                 plan.warnings
                     .push("a cursor does not see which rows the source lacks: none is deleted or marked".into());
             }
+            plan.millis = begun.elapsed().as_millis() as u64;
             plan.source_snapshot = self.inside(&plan.source_snapshot);
             plan.target_snapshot = self.inside(&plan.target_snapshot);
             // A mapping into the same object starts from what this one leaves.

@@ -134,6 +134,25 @@ impl Workspace {
         self.snapshot_of(platform, connector.as_ref(), source, label, Freshness::Cached, monitor)
     }
 
+    /// The newest snapshot of an object that is there, and whether the files behind the object are as they were when it was
+    /// taken. Reads no row and makes nothing.
+    pub(super) fn known_snapshot(
+        &self,
+        platform: &str,
+        connector: &dyn Connector,
+        source: &Source,
+    ) -> Result<Option<(Snapshot, bool)>> {
+        let folder = self.snapshot_path(platform, source);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let Some(last) = taken(&folder)?.pop() else { return Ok(None) };
+        let Ok(snapshot) = Snapshot::open(&folder.join(last.to_string())) else { return Ok(None) };
+        let seen = Seen::now(connector, source);
+        let same = !seen.files.is_empty() && noted(&folder, last).as_ref() == Some(&seen);
+        Ok(Some((snapshot, same)))
+    }
+
     /// The profile of an object, from the state folder if the snapshot is the same.
     pub fn profile(&self, platform: &str, source: &Source, label: &str, monitor: &dyn Monitor) -> Result<Profile> {
         let snapshot = self.snapshot(platform, source, label, Freshness::Cached, monitor)?;
@@ -153,6 +172,13 @@ impl Workspace {
     }
 
     fn snapshot_folder(&self, platform: &str, source: &Source) -> Result<PathBuf> {
+        StateDir::of(&self.project().root).make()?;
+        let folder = self.snapshot_path(platform, source);
+        private_folder(&folder)?;
+        Ok(folder)
+    }
+
+    fn snapshot_path(&self, platform: &str, source: &Source) -> PathBuf {
         let platform = match &self.project().env {
             Some(env) => format!("{platform}@{env}"),
             None => platform.to_owned(),
@@ -164,11 +190,7 @@ impl Workspace {
                 format!("query.{}", &blake3::hash(text.as_bytes()).to_hex()[..16])
             }
         };
-        let state = StateDir::of(&self.project().root);
-        state.make()?;
-        let folder = state.snapshots().join(state_file_name(&platform)).join(object);
-        private_folder(&folder)?;
-        Ok(folder)
+        StateDir::of(&self.project().root).snapshots().join(state_file_name(&platform)).join(object)
     }
 
     /// Removes old snapshots that no stored plan refers to. What cannot be removed now is next time.
@@ -240,8 +262,12 @@ fn current(
     if !version.hash.is_empty() && !known.hash.is_empty() {
         return Ok((version.hash == known.hash && version.bytes == known.bytes).then_some(snapshot));
     }
-    let note: Option<Seen> =
-        std::fs::read(folder.join(format!("{last}.json"))).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let same = version.identity == known.identity && !seen.files.is_empty() && note.as_ref() == Some(seen);
+    let same =
+        version.identity == known.identity && !seen.files.is_empty() && noted(folder, *last).as_ref() == Some(seen);
     Ok(same.then_some(snapshot))
+}
+
+/// How an object looked when a snapshot of it was taken, if that was noted.
+fn noted(folder: &Path, number: u64) -> Option<Seen> {
+    std::fs::read(folder.join(format!("{number}.json"))).ok().and_then(|text| serde_json::from_slice(&text).ok())
 }

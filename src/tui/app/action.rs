@@ -118,6 +118,11 @@ actions! {
     Save "save" "save" Edit [] "Write the edited mappings to their files.";
     Reload "reload" "reload" Edit [] "Read the project's files again; unsaved edits stay one undo away.";
     Plan "plan" "preview" Migrate [] "Plan: read both sides and show every change. Nothing is written.";
+    PlanIncremental "plan_incremental" "incremental" Migrate [] "Plan only what changed since the last run. Nothing is written.";
+    PlanSample "plan_sample" "sample" Migrate [] "Plan a sample that hangs together; asks how many records. Nothing is written.";
+    PlanFull "plan_full" "full" Migrate [] "Plan all of every source, whatever the mappings say. Nothing is written.";
+    Recommend "recommend" "advice" Migrate [] "Say which way to plan fits here, why, and what it costs; enter takes it.";
+    Against "against" "vs last" Look [] "Show what is other in this plan than in the one before it.";
     Migrate "migrate" "migrate" Migrate [dangerous] "Run this plan. You type the target's name to confirm.";
     Report "report" "report" Migrate [] "Say where the report of this run is, and copy the path: one HTML file to hand over.";
     Revert "revert" "revert" Migrate [dangerous] "Plan to take this run back. Nothing is written before that plan is confirmed.";

@@ -75,7 +75,7 @@ impl App {
                 self.shared.tell(Tone::Good, format!("saved {names}"));
                 match self.shared.when_saved.take() {
                     Some(WhenSaved::Quit) => self.shared.effect(Effect::Quit),
-                    Some(WhenSaved::Plan) => self.shared.make_plan(),
+                    Some(WhenSaved::Plan) => self.shared.plan_now(),
                     None => {}
                 }
             }

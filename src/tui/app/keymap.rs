@@ -118,9 +118,15 @@ const DIFF: &[Row] = &[
     ("M", Action::Migrate),
     ("enter", Action::Open),
     ("r", Action::Rejects),
-    ("f", Action::FilterColumn),
-    ("e", Action::EditField),
+    // What it recommends can be taken there: the ways to plan need not all be in the bar.
+    ("a", Action::Recommend),
+    ("d", Action::Against),
     ("x", Action::Reveal),
+    ("i", Action::PlanIncremental),
+    ("s", Action::PlanSample),
+    ("f", Action::FilterColumn),
+    ("F", Action::PlanFull),
+    ("e", Action::EditField),
     ("tab", Action::NextPane),
 ];
 const RUN: &[Row] = &[

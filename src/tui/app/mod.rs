@@ -132,12 +132,14 @@ impl App {
 
     /// The headless command that does what the screen shows.
     pub fn command(&self) -> Option<String> {
-        let rest = self.screens.get(self.screen).command(&self.shared)?;
+        let screen = self.screens.get(self.screen);
+        let rest = screen.command(&self.shared)?;
         let mut command = format!("crm-console -C {}", quote(&self.shared.project.root.display().to_string()));
         if let Some(env) = &self.shared.project.env {
             command = format!("{command} --env {}", quote(env));
         }
-        Some(format!("{command} {rest}"))
+        let then = screen.then(&self.shared).map(|then| format!("; {command} {then}")).unwrap_or_default();
+        Some(format!("{command} {rest}{then}"))
     }
 
     fn settle(&mut self) {
@@ -154,7 +156,7 @@ impl App {
         self.overlays.append(&mut self.shared.opened);
         self.note_what_is_revealed();
         for overlay in &mut self.overlays {
-            overlay.layout(usize::from(self.shared.size.1));
+            overlay.layout((usize::from(self.shared.size.0), usize::from(self.shared.size.1)));
         }
     }
 
@@ -250,6 +252,11 @@ impl App {
                 self.screen = ScreenId::Run;
                 self.screens.get_mut(ScreenId::Run).settle(&mut self.shared);
                 self.screens.get_mut(ScreenId::Run).act(action, &mut self.shared);
+            }
+            Action::PlanIncremental | Action::PlanSample | Action::PlanFull | Action::Recommend | Action::Against => {
+                self.show(ScreenId::Diff);
+                self.screens.get_mut(ScreenId::Diff).settle(&mut self.shared);
+                self.screens.get_mut(ScreenId::Diff).act(action, &mut self.shared);
             }
             Action::Reload => self.shared.ask(Lane::Project, "reading the project", Request::Project),
             Action::Search => {

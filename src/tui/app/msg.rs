@@ -13,7 +13,8 @@ use crm_core::rejects::Inbox;
 use crm_core::table::Window;
 use crm_core::table::profile::Profile;
 use crm_core::workspace::{
-    Conflict, Cutover, FieldValue, PlanRow, Preview, PreviewRows, RetryRequest, Revealed, RowEdit, RowTrial,
+    Against, Conflict, Cutover, FieldValue, PlanAsk, PlanRow, Preview, PreviewRows, Recommendation, RetryRequest,
+    Revealed, RowEdit, RowTrial,
 };
 
 use super::history::FileEdit;
@@ -114,6 +115,10 @@ pub enum Lane {
     HistoryKept,
     /// Noting that masks were lifted.
     Reveal,
+    /// Looking for the strategy that fits.
+    Advice,
+    /// Comparing the plan with the one before.
+    Against,
 }
 
 impl Lane {
@@ -122,6 +127,8 @@ impl Lane {
         matches!(
             self,
             Self::Plan
+                | Self::Advice
+                | Self::Against
                 | Self::SourceProfile
                 | Self::DataProfile
                 | Self::DataRows
@@ -224,8 +231,12 @@ pub enum Request {
     Values(MappingText, String),
     /// One source row's cell of a target field through its steps.
     Trace(MappingText, u64, String),
-    /// Plan these mappings, all if empty.
-    Plan(Vec<String>),
+    /// Make this plan.
+    Plan(PlanAsk),
+    /// Which strategy fits.
+    Recommend,
+    /// A plan against the one before it.
+    Against(Arc<Plan>),
     /// Plan a retry of rejects.
     Retry(RetryRequest),
     /// The inbox of a run or a plan.
@@ -399,6 +410,10 @@ pub enum Answer {
     Corrected(Box<Corrected>),
     /// To [`Request::Plan`], [`Request::Retry`], [`Request::LoadPlan`] and [`Request::Revert`].
     Plan(Arc<Plan>),
+    /// To [`Request::Recommend`].
+    Advice(Arc<Recommendation>),
+    /// To [`Request::Against`].
+    Against(Box<Against>),
     /// To [`Request::Kept`]: bytes.
     Kept(String, u64),
     /// To [`Request::PlanRows`]: rows, and how many there are.

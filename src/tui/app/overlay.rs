@@ -92,6 +92,60 @@ pub enum Overlay {
     Ask(Question),
     /// Something to read: title, lines, first visible line.
     Text(Words, Vec<Words>, usize),
+    /// Something to read that ends in a choice.
+    Offer(Offer),
+}
+
+/// Something to read that ends in a choice: enter takes the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Heading.
+    pub title: String,
+    /// What the operator must know; blanks at the beginning of a line are kept.
+    pub lines: Vec<Words>,
+    /// First visible line.
+    pub top: usize,
+    /// Keys and what they mean.
+    pub choices: Vec<(char, String)>,
+    /// What for.
+    pub tag: Tag,
+}
+
+impl Offer {
+    fn key(&mut self, key: Key) -> Outcome {
+        let reply = |choice: char| Outcome::Reply(self.tag.clone(), Reply::Choice(choice));
+        match (key.code, key.typed()) {
+            (KeyCode::Esc, _) | (_, Some('q')) => return Outcome::Close,
+            _ if key == Key::ctrl('c') => return Outcome::Close,
+            (KeyCode::Enter, _) => return self.choices.first().map_or(Outcome::Close, |(choice, _)| reply(*choice)),
+            (_, Some(typed)) if self.choices.iter().any(|(choice, _)| *choice == typed) => return reply(typed),
+            _ => {}
+        }
+        // What is no answer leaves it open: it is long, and a slip must not lose it.
+        scroll(&mut self.top, key);
+        Outcome::Stay
+    }
+}
+
+/// Moves the first visible line; false if the key is none that moves.
+fn scroll(top: &mut usize, key: Key) -> bool {
+    match key.code {
+        KeyCode::Up | KeyCode::Char('k') => *top = top.saturating_sub(1),
+        KeyCode::Down | KeyCode::Char('j') => *top += 1,
+        KeyCode::PageUp => *top = top.saturating_sub(10),
+        KeyCode::PageDown | KeyCode::Char(' ') => *top += 10,
+        KeyCode::Home | KeyCode::Char('g') => *top = 0,
+        _ => return false,
+    }
+    true
+}
+
+/// The last line that may be the first visible one, lines being wrapped to the terminal. Breaking at words takes more lines
+/// than counting cells says: a few too many are allowed for.
+fn last_top(lines: &[Words], (columns, rows): (usize, usize)) -> usize {
+    let room = columns.saturating_sub(8).clamp(20, 96) * 4 / 5;
+    let wrapped: usize = lines.iter().map(|line| line.shown(false).chars().count().div_ceil(room).max(1)).sum();
+    wrapped.saturating_sub(rows.saturating_sub(8))
 }
 
 /// What a key did to an overlay.
@@ -213,16 +267,13 @@ impl Overlay {
     pub fn key(&mut self, key: Key) -> Outcome {
         match self {
             Self::Help(top) | Self::Text(_, _, top) => {
-                match key.code {
-                    KeyCode::Up | KeyCode::Char('k') => *top = top.saturating_sub(1),
-                    KeyCode::Down | KeyCode::Char('j') => *top += 1,
-                    KeyCode::PageUp => *top = top.saturating_sub(10),
-                    KeyCode::PageDown | KeyCode::Char(' ') => *top += 10,
-                    KeyCode::Home | KeyCode::Char('g') => *top = 0,
-                    _ => return Outcome::Close,
+                if scroll(top, key) {
+                    Outcome::Stay
+                } else {
+                    Outcome::Close
                 }
-                Outcome::Stay
             }
+            Self::Offer(offer) => offer.key(key),
             Self::Palette(picker, actions) => match picker.key(key) {
                 Outcome::Reply(_, Reply::Picked(item)) => {
                     actions.get(item).map_or(Outcome::Close, |action| Outcome::Act(*action))
@@ -244,13 +295,15 @@ impl Overlay {
             _ => {}
         }
     }
-    /// Tells how high the screen is.
-    pub fn layout(&mut self, rows: usize) {
+    /// Tells how large the screen is: columns, rows.
+    pub fn layout(&mut self, size: (usize, usize)) {
+        let rows = size.1;
         match self {
             Self::Palette(picker, _) | Self::Pick(picker) => {
                 picker.list.layout(picker.shown.len(), rows.saturating_sub(8).clamp(3, 14));
             }
-            Self::Text(_, lines, top) => *top = (*top).min(lines.len().saturating_sub(1)),
+            Self::Text(_, lines, top) => *top = (*top).min(last_top(lines, size)),
+            Self::Offer(offer) => offer.top = offer.top.min(last_top(&offer.lines, size)),
             _ => {}
         }
     }

@@ -6,8 +6,8 @@ use crm_core::Error;
 use crm_core::journal::RunRecord;
 use crm_core::monitor::Progress;
 use crm_core::plan::Plan;
-use crm_core::project::{Mapping, Personal, Project};
-use crm_core::workspace::Revealed;
+use crm_core::project::{Mapping, Mode, Personal, Project};
+use crm_core::workspace::{PlanAsk, Revealed};
 
 use super::action::Action;
 use super::draft::Draft;
@@ -95,6 +95,10 @@ pub struct Shared {
     pub mouse: bool,
     /// What to do once the mappings are saved.
     pub when_saved: Option<WhenSaved>,
+    /// The plan that waits for a save.
+    pub(super) to_plan: PlanAsk,
+    /// How the plan that is being made was asked for.
+    pub(super) asked: Option<PlanAsk>,
     /// Target field that the Map screen shall go to.
     pub focus: Option<String>,
     /// What to do once the screen that is gone to has settled.
@@ -169,6 +173,10 @@ impl Shared {
     }
     /// Starts a job; an older one of the lane is dropped. `title` says what it does, in words.
     pub fn ask(&mut self, lane: Lane, title: impl Into<String>, request: Request) {
+        if lane == Lane::Plan {
+            // What takes a run back or retries rows was asked for in another way.
+            self.asked = if let Request::Plan(ask) = &request { Some(ask.clone()) } else { None };
+        }
         self.generation += 1;
         let ticket = Ticket { lane, generation: self.generation };
         self.jobs.insert(lane, Job { ticket, title: title.into(), progress: Progress::default() });
@@ -201,12 +209,27 @@ impl Shared {
         }
         any
     }
-    /// Plans all mappings, saved first.
+    /// Plans all mappings as they say, saved first.
     pub fn make_plan(&mut self) {
+        self.plan_as(PlanAsk::default());
+    }
+    /// Makes a plan, the mappings saved first.
+    pub fn plan_as(&mut self, ask: PlanAsk) {
         self.go(ScreenId::Diff);
+        self.to_plan = ask;
         if !self.save(Some(WhenSaved::Plan)) {
-            self.ask(Lane::Plan, "planning", Request::Plan(Vec::new()));
+            self.plan_now();
         }
+    }
+    /// Makes the plan that waited for the save.
+    pub(super) fn plan_now(&mut self) {
+        let ask = std::mem::take(&mut self.to_plan);
+        let title = match (&ask.sample, ask.mode) {
+            (Some(_), _) => "planning a sample",
+            (None, Some(Mode::Incremental)) => "planning what changed",
+            (None, _) => "planning",
+        };
+        self.ask(Lane::Plan, title, Request::Plan(ask));
     }
     /// The inbox of rejects of a run or a plan.
     pub fn open_inbox(&mut self, of: &str, back: ScreenId, at: Option<(String, String)>) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crm_core::Error;
 use crm_core::monitor::Progress;
+use crm_core::workspace::PlanAsk;
 
 use super::key::KeyCode;
 use super::msg::{Answer, MappingText};
@@ -126,9 +127,9 @@ fn an_edit_is_parsed_and_undone() {
 #[test]
 fn a_stale_answer_is_dropped_and_a_cancelled_job_too() {
     let mut app = app(&[]);
-    app.shared.ask(Lane::Plan, "planning", Request::Plan(Vec::new()));
+    app.shared.ask(Lane::Plan, "planning", Request::Plan(PlanAsk::default()));
     let old = app.shared.jobs[&Lane::Plan].ticket;
-    app.shared.ask(Lane::Plan, "planning", Request::Plan(Vec::new()));
+    app.shared.ask(Lane::Plan, "planning", Request::Plan(PlanAsk::default()));
     app.update(Msg::Answered(old, Box::new(Err(Error::data("old")))));
     assert!(app.shared.notice.is_none() && app.is_busy());
     let ticket = app.shared.jobs[&Lane::Plan].ticket;
@@ -143,7 +144,7 @@ fn a_stale_answer_is_dropped_and_a_cancelled_job_too() {
 #[test]
 fn an_error_shows_with_advice_and_esc_takes_it_away() {
     let mut app = app(&[]);
-    app.shared.ask(Lane::Plan, "planning", Request::Plan(Vec::new()));
+    app.shared.ask(Lane::Plan, "planning", Request::Plan(PlanAsk::default()));
     answer(&mut app, Lane::Plan, Err(Error::data("broken").at("line 3").advise("mend it")));
     let notice = app.shared.notice.clone().unwrap();
     assert_eq!((notice.text.as_str(), notice.advice.as_deref()), ("line 3: broken", Some("mend it")));

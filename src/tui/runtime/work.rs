@@ -84,7 +84,9 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
             let mapping = parse(&workspace, &text).map_err(|problems| first_problem(&problems))?;
             Answer::Trace(workspace.trace_cell(&mapping, row, &field)?)
         }
-        Request::Plan(mappings) => Answer::Plan(Arc::new(now().plan(&mappings, None, monitor)?)),
+        Request::Plan(ask) => Answer::Plan(Arc::new(now().plan_as(&ask, monitor)?)),
+        Request::Recommend => Answer::Advice(Arc::new(now().recommend(&[], monitor)?)),
+        Request::Against(plan) => Answer::Against(Box::new(now().plan_against(&plan, "last", monitor)?)),
         Request::Retry(request) => Answer::Plan(Arc::new(now().plan_retry(&request, monitor)?.plan)),
         Request::Inbox(of) => Answer::Inbox(Arc::new(now().inbox(&of)?)),
         Request::Trial(text, reject, edits) => {

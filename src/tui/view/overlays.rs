@@ -7,7 +7,7 @@ use super::{Look, widgets};
 use crate::app::App;
 use crate::app::action::{ACTIONS, Action, Group};
 use crate::app::keymap;
-use crate::app::overlay::{Overlay, Picker, Question};
+use crate::app::overlay::{Offer, Overlay, Picker, Question};
 use crate::app::words::Words;
 
 /// Draws one overlay.
@@ -17,6 +17,7 @@ pub fn draw(frame: &mut Frame, app: &App, overlay: &Overlay, look: &Look) {
         Overlay::Palette(picker, actions) => pick(frame, picker, Some((app, actions)), look),
         Overlay::Pick(picker) => pick(frame, picker, None, look),
         Overlay::Ask(question) => ask(frame, question, look),
+        Overlay::Offer(offer) => self::offer(frame, offer, look),
         Overlay::Text(title, lines, top) => {
             let room = usize::from(frame.area().width).saturating_sub(8).min(96);
             let hint = if lines.iter().any(Words::is_personal) {
@@ -110,6 +111,37 @@ fn read(frame: &mut Frame, title: &str, lines: Vec<Line>, top: usize, hint: &str
     }
     let more = if more { "down: more; " } else { "" };
     widgets::put(frame, area, page, &format!("{more}{hint}esc closes"), look.theme.dim(), look);
+}
+
+/// A long text with the choices below it.
+fn offer(frame: &mut Frame, offer: &Offer, look: &Look) {
+    let room = usize::from(frame.area().width).saturating_sub(6).min(100);
+    let mut lines = Vec::new();
+    for line in &offer.lines {
+        let line = line.shown(look.revealed);
+        let blanks = line.len() - line.trim_start_matches(' ').len();
+        for (at, part) in wrap_line(&line[blanks..], room.saturating_sub(blanks + 2), look).into_iter().enumerate() {
+            lines.push(format!("{}{part}", " ".repeat(blanks + if at > 0 { 2 } else { 0 })));
+        }
+    }
+    let area = widgets::dialog(frame, &offer.title, room, lines.len() + 2, false, look);
+    let page = usize::from(area.height).saturating_sub(2);
+    let top = offer.top.min(lines.len().saturating_sub(page));
+    for (at, line) in lines.iter().skip(top).take(page).enumerate() {
+        widgets::put_safe(frame, area, at, line, look.theme.plain());
+    }
+    let left = lines.len().saturating_sub(top + page);
+    let more = if left > 0 { format!("down: {left} more lines") } else { String::new() };
+    widgets::put(frame, area, page, &more, look.theme.dim(), look);
+    let mut spans = Vec::new();
+    for (at, (key, label)) in offer.choices.iter().enumerate() {
+        let key = if at == 0 { "enter".to_owned() } else { key.to_string() };
+        spans.push(Span::styled(key, look.theme.key()));
+        spans.push(Span::raw(format!(" {}  ", cut(label, 36, look))));
+    }
+    spans.push(Span::styled("esc", look.theme.key()));
+    spans.push(Span::raw(" no"));
+    widgets::line(frame, area, page + 1, Line::from(spans));
 }
 
 fn pick(frame: &mut Frame, picker: &Picker, keys_of: Option<(&App, &[Action])>, look: &Look) {

@@ -8,13 +8,26 @@ use polars::prelude::{BooleanChunked, ChunkFilter, DataFrame, NewChunkedArray, S
 use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::plan::shape::{By, Shape, text_columns};
-use crate::platform::{Connector, LOCATOR, Part, ReadOptions};
+use crate::platform::{Connector, LOCATOR, Part, ReadOptions, RecordReader};
 use crate::resolve::keys::KeyHash;
 use crate::table::Snapshot;
 use crate::table::snapshot::SnapshotWriter;
 
 /// Values of one question.
 const ASKED: usize = 8_192;
+
+/// A target's rows can be asked for one by one.
+pub(crate) fn askable(target: &dyn Connector, shape: &Shape) -> Result<bool> {
+    Ok(none_of(target, shape)?.is_some())
+}
+
+/// The column by which a target is asked, and a reader that asked for nothing; None: it cannot be asked.
+fn none_of(target: &dyn Connector, shape: &Shape) -> Result<Option<(String, Box<dyn RecordReader>)>> {
+    let Some(by) = column_of_id(shape) else { return Ok(None) };
+    let none = Part::Holding { column: by.clone(), values: Vec::new() };
+    let reader = target.read_part(&shape.mapping.to.object, &none, &ReadOptions::default())?;
+    Ok(reader.map(|reader| (by, reader)))
+}
 
 /// See the module.
 pub(crate) struct Asked<'a> {
@@ -37,10 +50,7 @@ impl<'a> Asked<'a> {
         crosswalk: &'a Crosswalk,
         dir: &Path,
     ) -> Result<Option<Self>> {
-        let Some(by) = column_of_id(shape) else { return Ok(None) };
-        let object = &shape.mapping.to.object;
-        let none = Part::Holding { column: by.clone(), values: Vec::new() };
-        let Some(reader) = target.read_part(object, &none, &ReadOptions::default())? else { return Ok(None) };
+        let Some((by, reader)) = none_of(target, shape)? else { return Ok(None) };
         let writer = SnapshotWriter::create(dir, &shape.mapping.to.to_string(), reader.schema().clone())?;
         Ok(Some(Self {
             target,

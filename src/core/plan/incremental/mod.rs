@@ -23,7 +23,7 @@ use crate::table::Snapshot;
 mod asked;
 mod cursor;
 mod settings;
-pub(crate) use asked::{Asked, rows_of_ids};
+pub(crate) use asked::{Asked, askable, rows_of_ids};
 pub(crate) use cursor::{begin, extend};
 pub(crate) use settings::settings_hash;
 

@@ -85,7 +85,8 @@ fn is_number(cell: &str) -> bool {
     (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn fits(form: &str, cell: &str) -> bool {
+/// A value has this form.
+pub(crate) fn fits(form: &str, cell: &str) -> bool {
     if form == NUMBER {
         return is_number(cell);
     }

@@ -79,6 +79,11 @@ pub trait ScreenState {
         let _ = shared;
         None
     }
+    /// The command that comes after [`ScreenState::command`], where it takes two: run the plan that it made.
+    fn then(&self, shared: &Shared) -> Option<String> {
+        let _ = shared;
+        None
+    }
     /// What is shown of which personal columns, for the audit log when the masks are lifted. The screen's name is the app's.
     fn personal(&self, shared: &Shared) -> Revealed {
         shared.revealed_of(shared.mapping_name())

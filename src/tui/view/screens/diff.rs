@@ -1,5 +1,5 @@
 //! The Diff screen, drawn.
-use crm_core::plan::{Counts, MappingPlan, Operation, Plan};
+use crm_core::plan::{Counts, MappingPlan, Operation, Plan, Selection as Rows};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -16,7 +16,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &DiffScreen, look:
     let Some(plan) = &app.shared.plan else {
         let words = [
             " No plan yet. p reads both sides and shows every change before it happens;",
-            " nothing is written by it.",
+            " nothing is written by it. a says which way fits here and what it costs.",
         ];
         for (row, words) in words.iter().enumerate() {
             widgets::put(frame, area, row + 1, words, look.theme.dim(), look);
@@ -205,6 +205,15 @@ fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatu
     } else {
         (format!(" DOES NOT CLOSE: {}", open.join(", ")), look.theme.bad())
     });
+    if let Rows::Chosen { by, count } = &mapping.selection {
+        notes.push((
+            format!(" Only {} of {} rows: {by}", number(*count), number(mapping.source_rows)),
+            look.theme.warn(),
+        ));
+    }
+    if let Some(incremental) = &mapping.incremental {
+        notes.push((format!(" {}", incremental.words()), look.theme.plain()));
+    }
     if let Some(cause) = mapping.causes.first() {
         let left = counts.rejected + counts.held;
         notes.push((

@@ -1,10 +1,12 @@
 //! The Diff screen: the plan. Every count with the rows behind it, and the way to run it.
 mod rows;
+mod strategy;
 
 use std::sync::Arc;
 
-use crm_core::plan::{Counts, MappingPlan, Operation, Plan, Purpose};
-use crm_core::workspace::Revealed;
+use crm_core::plan::{Counts, Intent, MappingPlan, Operation, Plan, Purpose};
+use crm_core::project::Mode;
+use crm_core::workspace::{PlanAsk, Recommendation, Revealed};
 
 pub use rows::{CHUNK, Line, Rows};
 
@@ -76,6 +78,10 @@ pub struct DiffScreen {
     pub stale: bool,
     shown: Option<String>,
     saves: u64,
+    /// How the plan was asked for; None: it was loaded, or takes a run back, or retries.
+    ask: Option<PlanAsk>,
+    /// What was recommended last.
+    advice: Option<Arc<Recommendation>>,
 }
 
 impl DiffScreen {
@@ -259,6 +265,11 @@ impl ScreenState for DiffScreen {
     fn act(&mut self, action: Action, shared: &mut Shared) -> bool {
         match action {
             Action::Plan => shared.make_plan(),
+            Action::PlanIncremental => shared.plan_as(strategy::of_mode(Mode::Incremental)),
+            Action::PlanFull => shared.plan_as(strategy::of_mode(Mode::Full)),
+            Action::PlanSample => strategy::ask_sample(shared),
+            Action::Recommend => strategy::ask_advice(shared),
+            Action::Against => strategy::ask_against(shared),
             Action::Migrate => self.confirm(shared),
             Action::NextPane => self.in_rows = !self.in_rows,
             Action::FilterColumn => self.choose_column(shared),
@@ -279,15 +290,26 @@ impl ScreenState for DiffScreen {
             return format!("REVERT of run {run} -> {}  plan {}{stale}", plan.confirm, plan.id);
         }
         let stale = if self.stale { "  STALE: mappings changed, p plans anew" } else { "" };
-        let purpose = match &plan.purpose {
-            Purpose::Migrate => String::new(),
-            purpose => format!("  {} of {}", purpose.word(), purpose.about().unwrap_or_default()),
-        };
+        let intent = plan.intent();
+        let purpose = if intent == Intent::default() { String::new() } else { format!("  {}", intent.words()) };
         format!("PLAN {} -> {}{purpose}  made {made} UTC{stale}", plan.id, plan.confirm)
     }
     fn answer(&mut self, lane: Lane, answer: &Answer, shared: &mut Shared) {
         match (lane, answer) {
-            (Lane::Plan, Answer::Plan(plan)) => self.adopt(plan, shared.saves),
+            (Lane::Plan, Answer::Plan(plan)) => {
+                self.ask = shared.asked.take();
+                self.adopt(plan, shared.saves);
+            }
+            (Lane::Advice, Answer::Advice(found)) => {
+                self.advice = Some(Arc::clone(found));
+                strategy::offer(found, shared);
+            }
+            (Lane::Against, Answer::Against(against)) => {
+                if let Some(plan) = shared.plan.clone().filter(|plan| plan.id == against.plan) {
+                    let lines = strategy::against_lines(against, &plan, &shared.personal);
+                    shared.open(Overlay::Text("Against the plan before".into(), lines, 0));
+                }
+            }
             (Lane::PlanRows, Answer::PlanRows(rows, _)) => self.rows.take(rows.clone()),
             (Lane::PlanRejects, Answer::Rejects(rejects)) => {
                 self.rows.take_rejects(Arc::clone(rejects), self.operation());
@@ -315,6 +337,8 @@ impl ScreenState for DiffScreen {
                     shared.ask(Lane::Start, "starting the engine", Request::Start(plan, typed.clone()));
                 }
             }
+            (Tag::Type(strategy::ROOTS), Reply::Text(typed)) => strategy::plan_sample(typed, shared),
+            (Tag::Choose(strategy::OFFER), Reply::Choice(key)) => strategy::take(*key, self.advice.as_ref(), shared),
             (Tag::Column, Reply::Picked(item)) => {
                 let plan = shared.plan.clone();
                 let mapping = plan.as_ref().and_then(|plan| self.mapping(plan));
@@ -344,7 +368,11 @@ impl ScreenState for DiffScreen {
     }
     fn command(&self, shared: &Shared) -> Option<String> {
         let Some(plan) = &shared.plan else { return Some("plan --out plan.json".to_owned()) };
-        Some(format!("migrate --plan {} --confirm {}", plan.id, plan.confirm))
+        Some(self.ask.as_ref().map_or_else(|| run_command(plan), PlanAsk::command))
+    }
+    fn then(&self, shared: &Shared) -> Option<String> {
+        // The same plan has the same id, whoever makes it.
+        self.ask.as_ref().and(shared.plan.as_ref()).map(|plan| run_command(plan))
     }
     fn offers(&self, action: Action, shared: &Shared) -> bool {
         let needs_plan = matches!(
@@ -355,9 +383,15 @@ impl ScreenState for DiffScreen {
                 | Action::FilterColumn
                 | Action::NextPane
                 | Action::EditField
+                | Action::Against
         );
         !needs_plan || shared.plan.is_some()
     }
+}
+
+/// The command that runs a plan.
+fn run_command(plan: &Plan) -> String {
+    format!("migrate --plan {} --confirm {}", plan.id, plan.confirm)
 }
 
 /// Rejects of one kind as causes, for the rows behind HELD and REJ.

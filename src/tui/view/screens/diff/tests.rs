@@ -1,4 +1,4 @@
-use crate::app::screens::diff::tests::{plan, planned};
+use crate::app::screens::diff::tests::{advised, compared, plan, planned};
 use crate::app::tests::{app, press};
 use crate::view::tests::{plain, screen};
 
@@ -26,4 +26,28 @@ fn no_plan_says_how_to_make_one() {
     let mut app = app(&[]);
     press(&mut app, "4");
     assert!(screen(&mut app, 80, 24, &plain()).contains("p reads both sides"));
+}
+
+#[test]
+fn what_is_recommended_and_what_is_other_than_before() {
+    let mut app = advised();
+    insta::assert_snapshot!(screen(&mut app, 80, 24, &plain()));
+    press(&mut app, "pgdn pgdn pgdn");
+    let last = screen(&mut app, 80, 24, &plain());
+    assert!(last.contains("overlap = \"5m\"") && !last.contains("more lines"), "the end can be reached: {last}");
+    insta::assert_snapshot!(screen(&mut app, 120, 40, &plain()));
+    let mut app = compared();
+    insta::assert_snapshot!(screen(&mut app, 80, 24, &plain()));
+    insta::assert_snapshot!(screen(&mut app, 120, 40, &plain()));
+}
+
+#[test]
+fn the_number_of_a_sample_is_asked_and_the_limit_of_writers_is_told() {
+    let mut limited = plan();
+    limited.mappings[0].here.writers = Some(1);
+    let mut app = planned(limited);
+    press(&mut app, "s");
+    insta::assert_snapshot!(screen(&mut app, 80, 24, &plain()));
+    press(&mut app, "esc");
+    assert!(screen(&mut app, 120, 40, &plain()).contains("; one writer at a time, workers only prepare ahead of it"));
 }
