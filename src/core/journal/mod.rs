@@ -10,6 +10,7 @@ mod marks;
 mod rejects;
 mod run_log;
 mod state;
+pub mod sync;
 mod who;
 
 pub use audit::{Audit, AuditFilter, AuditHead, Entry};

@@ -23,7 +23,7 @@ impl StateDir {
     }
     /// Makes the folder and those in it, readable by the owner alone. Harmless if they exist.
     pub fn make(&self) -> Result<()> {
-        for folder in ["", "plans", "runs", "snapshots", "logs", "crosswalk", "ledger", "locks"] {
+        for folder in ["", "plans", "runs", "snapshots", "logs", "crosswalk", "ledger", "locks", "sync"] {
             private_folder(&self.path.join(folder))?;
         }
         Ok(())
@@ -51,6 +51,15 @@ impl StateDir {
     /// File of a mapping's ledger.
     pub fn ledger(&self, mapping: &str, env: Option<&str>) -> PathBuf {
         super::ledger::ledger_path(&self.ledgers(), mapping, env)
+    }
+    /// Folder of the sync loops.
+    pub fn sync(&self) -> PathBuf {
+        self.path.join("sync")
+    }
+    /// Opens the store of an environment's sync loop, made on first use.
+    pub fn sync_store(&self, env: Option<&str>) -> Result<super::sync::SyncStore> {
+        self.make()?;
+        super::sync::SyncStore::open(&super::sync::sync_path(&self.path, env))
     }
     /// Folder of the locks.
     pub fn locks(&self) -> PathBuf {

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::journal::ledger::{Entry, Hidden, Mark, Secret, read_entry, write_entry};
 use crate::map::Fate;
 use crate::platform::LOCATOR;
+use crate::project::Direction;
 use crate::resolve::keys::{KeyHash, key_hash};
 
 mod mark;
@@ -67,7 +68,7 @@ impl Material {
             file: BufWriter::with_capacity(1 << 18, file),
             secret,
             reads: shape.pipeline.reads(),
-            fields: shape.mapping.sync.get("direction").and_then(|word| word.as_str()) == Some("two-way"),
+            fields: shape.mapping.sync.direction == Direction::TwoWay,
             marker: shape.mapping.run.cursor.clone().map(Marker::new),
             buffer: Vec::with_capacity(512),
         })

@@ -7,7 +7,9 @@ use crate::map::sql::{self, SqlExpr};
 use crate::map::{Outcome, Pipeline};
 use crate::platform::{Capabilities, Schema};
 use crate::project::words::did_you_mean;
-use crate::project::{Mapping, MatchBy, OnMiss, Problem, Project, Severity, TargetOnly, WriteRule, problem_at};
+use crate::project::{
+    DeletePolicy, Mapping, MatchBy, OnMiss, Problem, Project, Severity, TargetOnly, WriteRule, problem_at,
+};
 use crate::resolve::keys::{KeyHash, key_hash, key_text};
 
 /// How one entry of `match` is looked up.
@@ -294,8 +296,10 @@ fn mark_field(mapping: &Mapping) -> Option<String> {
     if let TargetOnly::Mark(field) = &mapping.target_only {
         return Some(field.clone());
     }
-    let deletes = mapping.sync.get("deletes")?.as_str()?;
-    (mapping.deleted.is_some()).then(|| deletes.strip_prefix("mark:").map(str::to_owned))?
+    match &mapping.sync.deletes {
+        Some(DeletePolicy::Mark(field)) if mapping.deleted.is_some() => Some(field.clone()),
+        _ => None,
+    }
 }
 
 /// An expression and the byte range to underline in it.

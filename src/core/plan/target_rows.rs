@@ -12,7 +12,7 @@ use super::shape::{Shape, is_true, text_columns};
 use crate::error::{Error, Result};
 use crate::plan::Operation;
 use crate::platform::LOCATOR;
-use crate::project::TargetOnly;
+use crate::project::{DeletePolicy, TargetOnly};
 use crate::resolve::keys::KeyHash;
 use crate::table::Snapshot;
 
@@ -45,10 +45,10 @@ impl TargetRows {
         if shape.scope.is_none() {
             known.add_to_scope(&mut scope);
         }
-        let tombstone = match shape.mapping.sync.get("deletes").and_then(|deletes| deletes.as_str()) {
-            Some("ignore") => None,
-            Some(policy) if policy.starts_with("mark:") => Some(Operation::Mark),
-            _ => Some(Operation::Delete),
+        let tombstone = match &shape.mapping.sync.deletes {
+            Some(DeletePolicy::Ignore) => None,
+            Some(DeletePolicy::Mark(_)) => Some(Operation::Mark),
+            Some(DeletePolicy::Propagate) | None => Some(Operation::Delete),
         };
         let lacking = match &shape.mapping.target_only {
             TargetOnly::Keep | TargetOnly::List => None,

@@ -7,6 +7,7 @@ pub mod model;
 mod order;
 mod personal;
 mod read;
+mod sync;
 mod validate;
 pub mod words;
 
@@ -17,5 +18,8 @@ pub use keep::{Span, StateConfig};
 pub use load::{MAPPINGS_DIR, PROJECT_FILE, Project, load_mapping, load_mapping_with};
 pub use model::*;
 pub use personal::Personal;
+pub use sync::{
+    ChangeCap, ConflictPolicy, DeletePolicy, Direction, Side, SyncConfig, TriggerKind, parse_duration, words_of,
+};
 pub(crate) use validate::at as problem_at;
 pub use validate::{Problem, Severity};

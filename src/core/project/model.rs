@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::sync::{ConflictPolicy, Direction, SyncConfig};
 use crate::platform::Source;
 
 /// `[platforms.NAME]`, an environment's overrides folded in.
@@ -229,6 +230,10 @@ pub struct Field {
     pub latch: bool,
     /// Masked on screen.
     pub pii: bool,
+    /// Which way its changes go, where it is not as `[sync]` says.
+    pub direction: Option<Direction>,
+    /// Who wins where both sides changed it, where it is not as `[sync]` says.
+    pub conflict: Option<ConflictPolicy>,
     /// Byte range of the whole `name = …` entry in the mapping file, to point at it.
     pub span: Option<(usize, usize)>,
 }
@@ -255,6 +260,8 @@ impl Field {
             write: WriteRule::default(),
             latch: false,
             pii: false,
+            direction: None,
+            conflict: None,
             span: None,
         }
     }
@@ -444,8 +451,8 @@ pub struct Mapping {
     pub unfinished: Vec<String>,
     /// Run defaults.
     pub run: RunConfig,
-    /// `[sync]`, kept as written.
-    pub sync: toml::Table,
+    /// How it is kept in sync.
+    pub sync: SyncConfig,
 }
 
 impl Mapping {

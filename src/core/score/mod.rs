@@ -1,6 +1,9 @@
 //! Consistency and timeliness (DESIGN §4).
 use serde::{Deserialize, Serialize};
 
+mod timeliness;
+pub use timeliness::{Timeliness, term};
+
 /// Records of one source by how expected image and target compare.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {

@@ -31,7 +31,7 @@ fn mapping(fields: Vec<Field>) -> Mapping {
         corrections: None,
         unfinished: Vec::new(),
         run: RunConfig::default(),
-        sync: toml::Table::new(),
+        sync: crate::project::SyncConfig::default(),
     }
 }
 
@@ -55,6 +55,8 @@ fn field(target: &str, origin: Origin) -> Field {
         write: WriteRule::Always,
         latch: false,
         pii: false,
+        direction: None,
+        conflict: None,
         span: None,
     }
 }

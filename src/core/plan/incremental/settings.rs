@@ -3,7 +3,7 @@ use crate::plan::shape::Shape;
 use crate::platform::Source;
 
 /// Raised when the meaning of settings changes.
-const VERSION: &str = "settings 1";
+const VERSION: &str = "settings 2";
 
 /// Hex. The columns of both sides go in: a new one may be mapped by nothing, but a row's hash is made of some of them.
 pub(crate) fn settings_hash(shape: &Shape) -> String {
@@ -25,8 +25,7 @@ pub(crate) fn settings_hash(shape: &Shape) -> String {
     put(&mapping.to.to_string());
     put(&format!("{:?} {:?}", mapping.duplicates, mapping.target_only));
     put(mapping.scope.as_deref().unwrap_or_default());
-    put(&mapping.sync.get("deletes").map(ToString::to_string).unwrap_or_default());
-    put(&mapping.sync.get("direction").map(ToString::to_string).unwrap_or_default());
+    put(&format!("{:?} {:?}", mapping.sync.deletes, mapping.sync.direction));
     put(mapping.run.cursor.as_deref().unwrap_or_default());
     put(shape.identity.as_deref().unwrap_or_default());
     put(if shape.here.null { "null" } else { "no null" });

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::project::read::field::FIELD_KEYS;
 use crate::project::read::{plain_item, plain_value};
 use crate::project::words::Words;
-use crate::project::{Field, Origin, Otherwise, RuleConfig, Values};
+use crate::project::{ConflictPolicy, Field, Origin, Otherwise, RuleConfig, Values};
 
 /// What one key of a field should be.
 enum Wanted {
@@ -67,6 +67,10 @@ fn wanted(field: &Field, key: &str) -> Wanted {
         ("write", _) => word(field.write),
         ("latch", _) => flag(field.latch),
         ("pii", _) => flag(field.pii),
+        ("direction", _) => {
+            field.direction.map_or(Wanted::Nothing, |direction| Wanted::Value(Value::from(direction.word())))
+        }
+        ("conflict", _) => text(&field.conflict.as_ref().map(ConflictPolicy::word)),
         ("from" | "sql" | "const", _) => Wanted::Nothing,
         _ => Wanted::Stays,
     }

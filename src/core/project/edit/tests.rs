@@ -73,7 +73,7 @@ fn an_attribute_changes_its_line_alone_and_comments_stay() {
         ["email     = { from = \"EMAIL_ADDR\", clean = [\"trim\", \"lower\"], on_error = \"keep\" } # may fail"]
     );
 
-    // A key goes in at its usual place; keys of sync stay.
+    // A key goes in at its usual place, those of sync last.
     let mut stage = field(TEXT, "stage");
     stage.otherwise = Some(Otherwise::Null);
     let (_, come) = changed(|edit| edit.set_field(&stage));

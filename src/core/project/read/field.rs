@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use chrono::format::{Item as TimeItem, StrftimeItems};
-use toml_edit::{Item, Value};
+use toml_edit::Value;
 
 use super::{Reader, Section, article, plain_value};
 use crate::project::words::nearest;
@@ -89,10 +89,11 @@ fn read_field(reader: &mut Reader, fields: &Section<'_>, target: &str) -> Option
         write: reader.word(&section, "write"),
         latch: reader.flag(&section, "latch"),
         pii: reader.flag(&section, "pii"),
+        direction: section.get("direction").map(|_| reader.word(&section, "direction")),
+        conflict: super::sync::read_conflict(reader, &section),
         ..Field::new(target, Origin::Const(String::new()))
     };
     check_together(reader, &section, &field);
-    check_sync_words(reader, &section);
     field.origin = origin?;
     Some(field)
 }
@@ -273,26 +274,4 @@ fn check_together(reader: &mut Reader, section: &Section<'_>, field: &Field) {
     {
         reader.warn(section, "values", "is empty: every value goes to otherwise");
     }
-}
-
-/// `direction` and `conflict` of a field are words of sync; they stay in the file.
-fn check_sync_words(reader: &mut Reader, section: &Section<'_>) {
-    if section.get("direction").is_some()
-        && let Some(word) = reader.text(section, "direction")
-        && !["one-way", "two-way"].contains(&word.as_str())
-    {
-        reader.unknown_word(section, "direction", &word, &["one-way", "two-way"]);
-    }
-    if let Some(item) = section.get("conflict") {
-        match item.as_str() {
-            Some("source" | "target" | "ask") => {}
-            Some(word) if word.starts_with("newest:") => {}
-            Some(word) => reader.unknown_word(section, "conflict", word, &["source", "target", "newest:FIELD", "ask"]),
-            None => reader.error(section, "conflict", format!("must be a text in quotes, not {}", found(item))),
-        }
-    }
-}
-
-fn found(item: &Item) -> String {
-    article(item.type_name())
 }

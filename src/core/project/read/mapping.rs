@@ -6,7 +6,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use super::field::read_fields;
-use super::{Reader, Section, article, plain_table};
+use super::{Reader, Section, article};
 use crate::platform::Source;
 use crate::project::words::{did_you_mean, nearest};
 use crate::project::{Bound, Budget, FromRef, Mapping, MatchBy, ObjectRef, Origin, Overlap, RunConfig, TargetOnly};
@@ -32,9 +32,6 @@ pub(in crate::project) const MAPPING_KEYS: &[&str] = &[
 ];
 
 const RUN_KEYS: &[&str] = &["mode", "cursor", "overlap", "workers", "error_budget", "max_deletes"];
-
-const SYNC_KEYS: &[&str] =
-    &["trigger", "every", "freshness", "direction", "conflict", "ask_after", "then", "deletes", "max_changes"];
 
 /// Most workers that a mapping may ask for.
 const MAX_WORKERS: i64 = 64;
@@ -65,9 +62,6 @@ pub(in crate::project) fn read_mapping(
     };
     // A split's mappings say their common name; each is planned on its own.
     let _ = reader.text(top, "split");
-    if let Some(sync) = reader.section(top, "sync") {
-        reader.only_known(&sync, SYNC_KEYS);
-    }
     let mut mapping = Mapping {
         name,
         path: path.to_owned(),
@@ -81,7 +75,7 @@ pub(in crate::project) fn read_mapping(
         corrections: reader.filled(top, "corrections").map(std::path::PathBuf::from),
         unfinished: reader.texts(top, "unfinished").unwrap_or_default(),
         run: read_run(reader, top),
-        sync: top.get("sync").and_then(|item| item.as_table_like()).map(plain_table).unwrap_or_default(),
+        sync: super::sync::read_sync(reader, top),
         from: from?,
         to: to?,
         key,
@@ -245,7 +239,7 @@ fn read_overlap(reader: &mut Reader, run: &Section<'_>) -> Overlap {
     })
 }
 
-fn read_bound(reader: &mut Reader, run: &Section<'_>, key: &str) -> Option<Bound> {
+pub(super) fn read_bound(reader: &mut Reader, run: &Section<'_>, key: &str) -> Option<Bound> {
     let item = run.get(key)?;
     let bound = match (item.as_integer(), item.as_str()) {
         (Some(rows), _) => u64::try_from(rows).ok().map(Bound::Count),

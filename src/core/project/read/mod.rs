@@ -10,6 +10,7 @@ use super::{Problem, Severity};
 pub(super) mod field;
 pub(super) mod mapping;
 pub(super) mod settings;
+mod sync;
 
 /// A file's text and what was found wrong with it so far.
 pub(super) struct Reader {

@@ -62,7 +62,7 @@ fn every_line_of_the_designs_example_loads() {
     assert_eq!(mapping.run.workers, 2);
     assert_eq!(mapping.run.error_budget, Budget::of_share(0.01));
     assert_eq!(mapping.run.max_deletes, Bound::Share(0.05));
-    assert_eq!(mapping.sync["max_changes"].as_str(), Some("5%/10m"));
+    assert_eq!(mapping.sync.max_changes.map(|cap| cap.to_string()).as_deref(), Some("5%/10m"));
 
     let names: Vec<&str> = mapping.fields.iter().map(|field| field.target.as_str()).collect();
     assert_eq!(
@@ -174,7 +174,7 @@ fn a_mapping_without_settings_has_the_defaults_of_the_design() {
     assert_eq!(mapping.target_only, TargetOnly::Keep);
     assert_eq!(mapping.duplicates, Duplicates::Reject);
     assert_eq!(mapping.run, RunConfig::default());
-    assert!(mapping.sync.is_empty() && mapping.ignore.is_empty() && mapping.scope.is_none());
+    assert!(!mapping.sync.on && mapping.ignore.is_empty() && mapping.scope.is_none());
 }
 
 #[test]

@@ -1,0 +1,123 @@
+#![allow(clippy::unwrap_used)]
+use std::time::Duration;
+
+use super::*;
+use crate::project::Side;
+
+fn store() -> (tempfile::TempDir, SyncStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SyncStore::open(&dir.path().join("default.db")).unwrap();
+    (dir, store)
+}
+
+fn event(key: &str, changed: i64, outcome: EventOutcome) -> SyncEvent {
+    let done = outcome.is_done().then_some(changed + 40);
+    SyncEvent {
+        mapping: "contacts".into(),
+        key: Some(key.into()),
+        operation: "update".into(),
+        origin: "file".into(),
+        clock: Clock::Platform,
+        changed,
+        seen: changed + 5,
+        done,
+        lag: done.map(|done| (done - changed).unsigned_abs()),
+        outcome,
+        reason: (!outcome.is_done()).then(|| "email: not an address".into()),
+        cycle: None,
+    }
+}
+
+#[test]
+fn an_event_keeps_the_time_of_the_change_that_waited() {
+    let (_dir, mut store) = store();
+    let now = now_ms();
+    store.add_events(&[event("a", now - 10_000, EventOutcome::Rejected)]).unwrap();
+    store
+        .add_events(&[event("a", now - 5_000, EventOutcome::Rejected), event("b", now - 1_000, EventOutcome::Written)])
+        .unwrap();
+    let open = store.open_events("contacts").unwrap();
+    assert_eq!(open.len(), 1, "one record waits once");
+    assert_eq!(open[0].event.changed, now - 10_000);
+    let timely = store.timeliness("contacts", 0, Duration::from_secs(60)).unwrap();
+    assert_eq!((timely.events, timely.open), (2, 1));
+    assert!(timely.oldest.unwrap() >= 10_000);
+    store.add_events(&[event("a", now - 100, EventOutcome::Written)]).unwrap();
+    assert!(store.open_events("contacts").unwrap().is_empty());
+    let newest = &store.events(&EventFilter::default(), 1).unwrap()[0].event;
+    assert_eq!((newest.changed, newest.lag), (now - 10_000, Some(9_940)), "it had been waiting since the first change");
+    let found =
+        |text: &str| store.events(&EventFilter { text: Some(text.into()), ..EventFilter::default() }, 9).unwrap().len();
+    assert_eq!((found("A"), found("b"), found("zzz")), (1, 1, 0));
+}
+
+#[test]
+fn a_push_is_kept_once_whatever_is_repeated() {
+    let (_dir, mut store) = store();
+    let record = |name: &str| {
+        let mut map = serde_json::Map::new();
+        map.insert("ID".into(), name.into());
+        (PushedKind::Put, map, None)
+    };
+    assert_eq!(store.push("contacts", Some("k1"), &[record("1"), record("2")]).unwrap(), 2);
+    assert_eq!(store.push("contacts", Some("k1"), &[record("1"), record("2")]).unwrap(), 0, "a repeat is harmless");
+    assert_eq!(store.push("deals", Some("k1"), &[record("1")]).unwrap(), 1, "another mapping, another key");
+    assert_eq!(store.push("contacts", None, &[record("3")]).unwrap(), 1);
+    let waiting = store.pushed("contacts", 10).unwrap();
+    assert_eq!(waiting.iter().map(|one| one.record["ID"].as_str().unwrap()).collect::<Vec<_>>(), ["1", "2", "3"]);
+    store.pushed_done("contacts", &[waiting[0].id, waiting[1].id]).unwrap();
+    assert_eq!(store.pushed_waiting("contacts").unwrap().0, 1);
+    assert_eq!(store.push("contacts", Some("k1"), &[record("1")]).unwrap(), 1, "one alone has the bare key");
+}
+
+#[test]
+fn a_decision_falls_when_the_record_moves_on() {
+    let (_dir, store) = store();
+    let field = |target: &str| ConflictField {
+        field: "email".into(),
+        base: Some("a".into()),
+        source: Some("b".into()),
+        target: Some(target.into()),
+        take: None,
+    };
+    store.put_conflict("contacts", "7", &[field("c")]).unwrap();
+    let id = store.conflicts(None).unwrap()[0].id;
+    assert!(store.decide(id, &[("phone".into(), Side::Source)]).is_err());
+    assert_eq!(store.decide(id, &[("email".into(), Side::Target)]).unwrap().state, ConflictState::Decided);
+    store.put_conflict("contacts", "7", &[field("c")]).unwrap();
+    assert_eq!(store.conflict_of("contacts", "7").unwrap().unwrap().state, ConflictState::Decided, "nothing moved");
+    store.undecide(id).unwrap();
+    assert_eq!(store.conflict(id).unwrap().state, ConflictState::Open);
+    store.decide(id, &[("email".into(), Side::Target)]).unwrap();
+    store.put_conflict("contacts", "7", &[field("d")]).unwrap();
+    let now = store.conflict_of("contacts", "7").unwrap().unwrap();
+    assert_eq!((now.state, now.fields[0].take), (ConflictState::Open, None));
+    store.settle_conflict("contacts", "7").unwrap();
+    assert!(store.conflicts(Some("contacts")).unwrap().is_empty());
+    assert!(store.undecide(now.id).is_err());
+}
+
+#[test]
+fn lanes_orders_and_scores_come_back() {
+    let (_dir, store) = store();
+    let lane = LaneStatus { mapping: "contacts".into(), freshness: 1_000, oldest: Some(5), ..LaneStatus::default() };
+    store.put_lane(&lane).unwrap();
+    store.remember("contacts", &vec![1, 2]).unwrap();
+    store.put_lane(&lane).unwrap();
+    assert_eq!(store.memory::<Vec<i32>>("contacts").unwrap(), [1, 2], "a new status keeps the memory");
+    assert_eq!(store.lanes().unwrap(), std::slice::from_ref(&lane));
+    assert_eq!(lane.alarms(2_000), ["late"]);
+    store.tell(Some("contacts"), &Order::Release { plan: Some("abc".into()) }).unwrap();
+    store.tell(None, &Order::Stop).unwrap();
+    let orders = store.orders(0).unwrap();
+    assert_eq!(orders[0].order, Order::Release { plan: Some("abc".into()) });
+    assert_eq!((orders[1].mapping.as_deref(), store.orders(orders[0].id).unwrap().len()), (None, 1));
+    let score = ScoreLine { at: 7, tally: None, pending: 2, timely: crate::score::Timeliness::default(), rate: 0.5 };
+    store.add_score("contacts", &score).unwrap();
+    assert_eq!(store.scores("contacts", 7).unwrap(), [score]);
+    store.log(Some("contacts"), LogLevel::Alarm, "held").unwrap();
+    store.keep_lanes(&[]).unwrap();
+    assert!(store.lanes().unwrap().is_empty());
+    store.prune(i64::MAX).unwrap();
+    assert!(store.scores("contacts", 0).unwrap().is_empty() && store.log_lines(None, 9).unwrap().is_empty());
+}
