@@ -5,9 +5,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod actions;
 mod options;
+mod sync;
 
 pub(crate) use actions::{CutoverAction, RejectsAction};
 pub(crate) use options::{How, Pace, VerifyArgs, Which};
+pub(crate) use sync::{ConflictsAction, EventsArgs, FailOn, LaneAction, StatusArgs, SyncArgs, TakeSide};
 
 /// Move CRM data from an old CRM to a new one, see every change before it happens, and prove that it arrived.
 ///
@@ -317,14 +319,47 @@ pub(crate) enum Command {
     },
     /// Print the man page.
     Man,
-    /// The engine process of one run; started by the screen and by `migrate`.
+    /// Watch the sources of all mappings with a [sync] section and carry changes over as they come, until it is told to stop.
+    ///
+    /// What nobody confirmed yet, and what goes beyond the caps of a mapping, is held until it was looked at and released.
+    /// Exit code with --once: 4 where a mapping is stuck, 6 where one is held.
+    Sync(SyncArgs),
+    /// How sync stands: state, lag, consistency and timeliness of each mapping.
+    Status(StatusArgs),
+    /// Events of sync, newest first.
+    Events(EventsArgs),
+    /// Tell sync what to do with a mapping.
+    Lane {
+        /// What.
+        #[command(subcommand)]
+        action: LaneAction,
+    },
+    /// Compare both sides again whatever the ledger says, and mend what differs: a mapping, or records of it.
+    Resync {
+        /// Mapping.
+        mapping: String,
+        /// Keys of records; everything if left out.
+        keys: Vec<String>,
+    },
+    /// Records that both sides changed.
+    Conflicts {
+        /// What to do.
+        #[command(subcommand)]
+        action: ConflictsAction,
+    },
+    /// The engine process of one run or of sync; started by the screen, `migrate` and `sync --detach`.
     #[command(hide = true)]
     Engine {
         /// Run id.
-        #[arg(long)]
-        run: String,
+        #[arg(long, required_unless_present = "sync")]
+        run: Option<String>,
         /// Which attempt of the run this is.
         #[arg(long, default_value_t = 1)]
         attempt: u32,
+        /// Be the sync loop.
+        #[arg(long, conflicts_with = "run")]
+        sync: bool,
+        /// Mappings of the loop.
+        mappings: Vec<String>,
     },
 }

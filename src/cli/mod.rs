@@ -14,6 +14,7 @@ mod revert;
 mod runs;
 mod screen;
 mod suggest;
+mod sync;
 mod tools;
 mod trace;
 mod verify;
@@ -90,7 +91,14 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Doctor => tools::doctor(&common, out),
         Command::Completions { shell } => tools::completions(shell, out),
         Command::Man => tools::man(out),
-        Command::Engine { run, attempt } => engine::run(&common, &run, attempt),
+        Command::Sync(arguments) => sync::sync(&common, &arguments, out),
+        Command::Status(arguments) => sync::status(&common, &arguments, out),
+        Command::Events(arguments) => sync::events(&common, &arguments, out),
+        Command::Lane { action } => sync::lane(&common, &action, out),
+        Command::Resync { mapping, keys } => sync::resync(&common, &mapping, &keys, out),
+        Command::Conflicts { action } => sync::conflicts(&common, &action, out),
+        Command::Engine { run: Some(run), attempt, .. } => engine::run(&common, &run, attempt),
+        Command::Engine { run: None, mappings, .. } => engine::sync(&common, mappings),
     }
 }
 

@@ -83,6 +83,10 @@ impl Output {
         }
         Ok(())
     }
+    /// The flag that Ctrl-C sets once there is a monitor.
+    pub(crate) fn cancel_flag(&self) -> CancelFlag {
+        self.cancel.clone()
+    }
     /// A monitor for long work that tells progress as asked and stops on Ctrl-C.
     pub(crate) fn monitor(&self) -> Result<Console> {
         let cancel = self.cancel.clone();

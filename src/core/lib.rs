@@ -20,6 +20,7 @@ pub(crate) mod report;
 pub mod resolve;
 pub mod score;
 pub mod suggest;
+pub(crate) mod sync;
 pub mod table;
 pub mod workspace;
 

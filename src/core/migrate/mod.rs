@@ -28,7 +28,7 @@ pub(crate) mod verify;
 pub(crate) use execute::Run;
 pub(crate) use locks::{EngineLock, Owner, TargetLocks};
 pub(crate) use monitor::{Ending, RunMonitor};
-pub(crate) use process::{engine_program, spawn_engine};
+pub(crate) use process::{engine_program, spawn_engine, spawn_loop};
 pub(crate) use report::write_whole;
 pub use report::{MappingReport, RunReport};
 pub use verify::{Failure, FailureCell, RecordState, States};

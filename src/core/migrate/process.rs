@@ -30,19 +30,35 @@ pub(crate) fn spawn_engine(
     run: (&str, u32),
     run_dir: &Path,
 ) -> Result<u32> {
-    let path = run_dir.join("engine.log");
-    let fail = |error: std::io::Error| Error::io("write", &path, &error);
-    let log = File::options().create(true).append(true).open(&path).map_err(fail)?;
     let (run, attempt) = (run.0, run.1.to_string());
+    spawn(program, &["engine", "--run", run, "--attempt", &attempt], root, env, &run_dir.join("engine.log"))
+}
+
+/// Starts `PROGRAM engine --sync [MAPPING…] -C ROOT [--env ENV]` in the same way; what it says goes to `log`.
+pub(crate) fn spawn_loop(
+    program: &Path,
+    root: &Path,
+    env: Option<&str>,
+    mappings: &[String],
+    log: &Path,
+) -> Result<u32> {
+    let mut arguments = vec!["engine", "--sync"];
+    arguments.extend(mappings.iter().map(String::as_str));
+    spawn(program, &arguments, root, env, log)
+}
+
+fn spawn(program: &Path, arguments: &[&str], root: &Path, env: Option<&str>, log: &Path) -> Result<u32> {
+    let fail = |error: std::io::Error| Error::io("write", log, &error);
+    let file = File::options().create(true).append(true).open(log).map_err(fail)?;
     let mut command = Command::new(program);
-    command.args(["engine", "--run", run, "--attempt", &attempt, "-C"]).arg(root).env_remove(ENVIRONMENT);
+    command.args(arguments).arg("-C").arg(root).env_remove(ENVIRONMENT);
     if let Some(env) = env {
         command.args(["--env", env]);
     }
     let mut child = command
         .stdin(Stdio::null())
-        .stdout(log.try_clone().map_err(fail)?)
-        .stderr(log)
+        .stdout(file.try_clone().map_err(fail)?)
+        .stderr(file)
         .spawn()
         .map_err(|error| Error::io("start the engine", program, &error))?;
     let pid = child.id();

@@ -62,6 +62,8 @@ pub(crate) struct Job<'a> {
     pub(crate) cursor: bool,
     /// Keys the hashes of the ledger.
     pub(crate) secret: Secret,
+    /// Rejected rows do not stop the others, however many they are: a sync loop tells of each.
+    pub(crate) tolerant: bool,
     pub(crate) monitor: &'a dyn Monitor,
 }
 

@@ -77,7 +77,7 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
         });
     }
     let budget = run.error_budget.of(plan.budget_rows());
-    if counts.rejected > budget {
+    if counts.rejected > budget && !job.tolerant {
         plan.blocked.push(Blocked {
             data: true,
             reason: format!(

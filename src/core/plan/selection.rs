@@ -21,6 +21,8 @@ pub enum Purpose {
         /// That plan.
         plan: String,
     },
+    /// To carry changes over as they come: by a sync loop, under the caps of the mapping.
+    Sync,
     /// To take a run back.
     Revert {
         /// The run.
@@ -35,13 +37,14 @@ impl Purpose {
             Self::Migrate => "migrate",
             Self::Retry { .. } => "retry",
             Self::Repair { .. } => "repair",
+            Self::Sync => "sync",
             Self::Revert { .. } => "revert",
         }
     }
     /// The run or plan that it is about.
     pub fn about(&self) -> Option<&str> {
         match self {
-            Self::Migrate => None,
+            Self::Migrate | Self::Sync => None,
             Self::Retry { run } | Self::Revert { run } => Some(run),
             Self::Repair { plan } => Some(plan),
         }

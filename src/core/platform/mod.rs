@@ -12,7 +12,9 @@ use crate::monitor::Monitor;
 
 pub mod memory;
 mod registry;
+mod trigger;
 pub use registry::{Factory, Registry};
+pub use trigger::{Sign, Trigger};
 
 /// Names that begin so are the console's own columns in snapshots; a platform's column may not.
 pub const RESERVED_PREFIX: &str = "__";
@@ -357,6 +359,11 @@ pub trait Connector: Send + Sync {
     }
     /// Rows of an object, counted without reading them. None: this platform cannot.
     fn count(&self, _object: &str) -> Result<Option<u64>> {
+        Ok(None)
+    }
+    /// The platform's own signs of change at an object: file events, a change counter. None: it gives none, so the object's
+    /// version is looked at.
+    fn observe(&self, _source: &Source) -> Result<Option<Box<dyn Trigger>>> {
         Ok(None)
     }
     /// Begins to stage changes.

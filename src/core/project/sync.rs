@@ -58,6 +58,7 @@ impl Side {
         }
     }
     /// The other one.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Source => Self::Target,

@@ -113,7 +113,7 @@ pub struct PlanAsk {
 impl PlanRequest {
     /// All rows of the source, to be carried over.
     fn asks_for_all(&self) -> bool {
-        self.purpose == Purpose::Migrate && self.limit.is_none() && self.rows.is_empty()
+        matches!(self.purpose, Purpose::Migrate | Purpose::Sync) && self.limit.is_none() && self.rows.is_empty()
     }
 }
 
@@ -207,6 +207,7 @@ impl Workspace {
                 asked: sought.as_ref().map(|sought| sought.rows).ok(),
                 cursor: sought.as_ref().is_ok_and(|sought| sought.cursor),
                 secret,
+                tolerant: request.purpose == Purpose::Sync,
                 monitor,
             };
             let (mut plan, image) =
@@ -278,8 +279,11 @@ impl Workspace {
         }
         let made = made.keep();
         store::publish(&made, &plans, &plan).inspect_err(|_| _ = std::fs::remove_dir_all(&made))?;
-        self.note_planned(&plan)?;
-        self.prune_plans();
+        // A sync loop makes many a second; what it writes is in its own log.
+        if *purpose != Purpose::Sync {
+            self.note_planned(&plan)?;
+            self.prune_plans();
+        }
         Ok(plan)
     }
 

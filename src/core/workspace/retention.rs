@@ -122,10 +122,12 @@ impl Workspace {
         let about = used.iter().filter_map(|id| match store::load(&plans.join(id)).ok()?.purpose {
             Purpose::Repair { plan } => Some(plan),
             Purpose::Retry { run } | Purpose::Revert { run } => plan_of(&run),
-            Purpose::Migrate => None,
+            Purpose::Migrate | Purpose::Sync => None,
         });
         let about: Vec<String> = about.collect();
         used.extend(about);
+        // A plan that sync holds is there to be looked at until it is decided on.
+        used.extend(self.held_plans());
         let mut known: Vec<(SystemTime, String, PathBuf)> = Vec::new();
         for dir in entries(&plans) {
             let Some(name) = dir.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };

@@ -158,11 +158,11 @@ const COLUMNS: &str =
 impl SyncStore {
     /// Notes events in one transaction. An event of a record that has an open one takes its place: it keeps the time of the
     /// first change, since that is how long the record has been waiting.
-    pub fn add_events(&mut self, events: &[SyncEvent]) -> Result<()> {
+    pub fn add_events(&self, events: &[SyncEvent]) -> Result<()> {
         if events.is_empty() {
             return Ok(());
         }
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.unchecked_transaction()?;
         {
             let mut oldest = transaction
                 .prepare_cached("SELECT min(changed) FROM events WHERE mapping = ?1 AND key IS ?2 AND done IS NULL")?;

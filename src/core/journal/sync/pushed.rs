@@ -36,13 +36,13 @@ impl SyncStore {
     /// Keeps pushed records in one transaction, on disk when this returns. A record whose idempotency key came before is
     /// not kept again. Answers how many were new.
     pub fn push(
-        &mut self,
+        &self,
         mapping: &str,
         idempotency: Option<&str>,
         records: &[(PushedKind, serde_json::Map<String, serde_json::Value>, Option<i64>)],
     ) -> Result<u64> {
         let seen = now_ms();
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.unchecked_transaction()?;
         let mut new = 0;
         {
             let mut add = transaction.prepare_cached(

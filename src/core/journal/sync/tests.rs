@@ -30,7 +30,7 @@ fn event(key: &str, changed: i64, outcome: EventOutcome) -> SyncEvent {
 
 #[test]
 fn an_event_keeps_the_time_of_the_change_that_waited() {
-    let (_dir, mut store) = store();
+    let (_dir, store) = store();
     let now = now_ms();
     store.add_events(&[event("a", now - 10_000, EventOutcome::Rejected)]).unwrap();
     store
@@ -53,7 +53,7 @@ fn an_event_keeps_the_time_of_the_change_that_waited() {
 
 #[test]
 fn a_push_is_kept_once_whatever_is_repeated() {
-    let (_dir, mut store) = store();
+    let (_dir, store) = store();
     let record = |name: &str| {
         let mut map = serde_json::Map::new();
         map.insert("ID".into(), name.into());

@@ -23,7 +23,7 @@ pub(crate) fn settings_hash(shape: &Shape) -> String {
         }
     }
     put(&mapping.to.to_string());
-    put(&format!("{:?} {:?}", mapping.duplicates, mapping.target_only));
+    put(&format!("{:?}", mapping.duplicates));
     put(mapping.scope.as_deref().unwrap_or_default());
     put(&format!("{:?} {:?}", mapping.sync.deletes, mapping.sync.direction));
     put(mapping.run.cursor.as_deref().unwrap_or_default());

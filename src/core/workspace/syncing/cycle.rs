@@ -1,0 +1,347 @@
+//! One look of a lane: plan what changed, see that it may be done, do it, tell what became of it.
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::events::{Told, tell};
+use super::lane::Lane;
+use super::work_folder;
+use crate::error::{Error, Kind, Result};
+use crate::journal::ledger::Ledger;
+use crate::journal::sync::{Held, HeldKind, LogLevel, SyncStore, now_ms};
+use crate::journal::{StateDir, private_folder};
+use crate::migrate::recovery::PLAN;
+use crate::migrate::{Owner, Run, TargetLocks, fault, write_whole};
+use crate::monitor::{Monitor, Silent};
+use crate::plan::material::read_gone;
+use crate::plan::{MappingPlan, Plan, Purpose, store::load};
+use crate::platform::Sign;
+use crate::project::{Bound, Mode};
+use crate::sync::{Columns, Drift};
+use crate::workspace::Workspace;
+use crate::workspace::plans::PlanRequest;
+
+/// How a look ended.
+pub(super) enum Ended {
+    /// Everything that changed is carried over or told of. `again`: rows moved meanwhile, they are looked at at once.
+    Done { again: bool },
+    /// It needs a decision.
+    Held(Held),
+}
+
+/// A look.
+pub(super) struct Cycle<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) store: &'a SyncStore,
+    pub(super) sign: &'a Sign,
+    /// When the sign came.
+    pub(super) at: Instant,
+}
+
+/// A folder that goes unless it is kept.
+struct Folder(Option<PathBuf>);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            _ = std::fs::remove_dir_all(path);
+        }
+    }
+}
+
+impl Cycle<'_> {
+    /// Looks and acts.
+    pub(super) fn run(&self, lane: &mut Lane) -> Result<Ended> {
+        if let Some(held) = self.drift(lane)? {
+            return Ok(Ended::Held(held));
+        }
+        if let Some(id) = lane.released.take() {
+            // What was looked at is what is done; what came since is looked at next.
+            let plan = self.workspace.load_plan(&id)?;
+            return match self.carry_out(lane, &plan) {
+                Ok(_) => Ok(Ended::Done { again: true }),
+                Err(error) if error.kind() == Kind::Refused => self.pass(lane, Mode::Incremental),
+                Err(error) => Err(error),
+            };
+        }
+        match self.pass(lane, Mode::Incremental)? {
+            Ended::Done { again: false } if lane.whole => self.pass(lane, Mode::Full),
+            ended => Ok(ended),
+        }
+    }
+
+    fn pass(&self, lane: &mut Lane, mode: Mode) -> Result<Ended> {
+        let request = PlanRequest {
+            mappings: vec![lane.mapping.name.clone()],
+            purpose: Purpose::Sync,
+            mode: Some(mode),
+            ..PlanRequest::default()
+        };
+        let plan = self.workspace.plan_for(&request, &Silent)?;
+        let mut folder = Folder(Some(self.state().plan(&plan.id)));
+        let Some(part) = plan.mappings.first() else { return Ok(Ended::Done { again: false }) };
+        if mode == Mode::Full {
+            super::audit::note(lane, self.store, part)?;
+        }
+        if let Some(held) = self.judge(lane, &plan, part)? {
+            // It is looked at before anything is decided.
+            folder.0 = None;
+            return Ok(Ended::Held(held));
+        }
+        let state = self.state();
+        let nothing = part.counts.is_noop()
+            && part.incremental.as_ref().is_some_and(|incremental| incremental.looked == 0)
+            && read_gone(&state.plan(&plan.id), &part.mapping)?.is_empty();
+        if nothing {
+            super::audit::follow(lane, part, &Told::default());
+            self.store.close_events(
+                &part.mapping,
+                &self
+                    .store
+                    .open_events(&part.mapping)?
+                    .into_iter()
+                    .filter_map(|line| line.event.key)
+                    .collect::<Vec<_>>(),
+                crate::journal::sync::EventOutcome::Same,
+            )?;
+            return Ok(Ended::Done { again: false });
+        }
+        let again = self.carry_out(lane, &plan)?;
+        Ok(Ended::Done { again })
+    }
+
+    fn state(&self) -> StateDir {
+        StateDir::of(&self.workspace.project().root)
+    }
+
+    /// The columns of both sides are those that the lane worked with.
+    fn drift(&self, lane: &mut Lane) -> Result<Option<Held>> {
+        let mapping = &lane.mapping;
+        let from = self.workspace.connector(&mapping.from.platform)?;
+        let to = self.workspace.connector(&mapping.to.platform)?;
+        let source = Columns::of(&from.schema(&mapping.from.source)?);
+        let target = if to.version(&mapping.to.object)?.exists {
+            Columns::of(&to.schema(&crate::platform::Source::Object(mapping.to.object.clone()))?)
+        } else {
+            Columns::default()
+        };
+        let mut lines = Vec::new();
+        for (known, now, side) in [(&lane.memory.source, &source, "source"), (&lane.memory.target, &target, "target")] {
+            if !known.is_empty() {
+                lines.extend(Drift::between(known, now, side).lines);
+            }
+        }
+        if !lines.is_empty() {
+            let why = format!("columns are not as before: {}", lines.join("; "));
+            return Ok(Some(Held {
+                kind: HeldKind::Drift,
+                why,
+                plan: None,
+                changes: 0,
+                since: Self::since(lane),
+                columns: lines,
+            }));
+        }
+        if lane.memory.source != source || lane.memory.target != target {
+            (lane.memory.source, lane.memory.target) = (source, target);
+            self.store.remember(&lane.mapping.name, &lane.memory)?;
+        }
+        Ok(None)
+    }
+
+    /// Since when a lane waits for a decision.
+    fn since(lane: &Lane) -> i64 {
+        lane.memory.held.as_ref().map_or_else(now_ms, |held| held.since)
+    }
+
+    /// Why a plan may not be carried out without a decision.
+    fn judge(&self, lane: &mut Lane, plan: &Plan, part: &MappingPlan) -> Result<Option<Held>> {
+        let counts = &part.counts;
+        let changes = counts.inserted + counts.updated + counts.deleted + counts.marked;
+        let since = Self::since(lane);
+        let held = |kind, why: String| {
+            Some(Held { kind, why, plan: Some(plan.id.clone()), changes, since, columns: Vec::new() })
+        };
+        if let Some(blocked) = part.blocked.first() {
+            return Ok(held(HeldKind::Blocked, format!("{}; {}", blocked.reason, blocked.advice)));
+        }
+        if changes > 0 && !self.is_confirmed(lane, part)? {
+            return Ok(held(
+                HeldKind::Unseen,
+                format!(
+                    "nobody confirmed a run of these rules on {} yet: look at the {changes} changes of plan {} and release them",
+                    part.to, plan.id
+                ),
+            ));
+        }
+        if let Some(cap) = lane.mapping.sync.max_changes {
+            let before = lane.window.within(Instant::now(), cap.span);
+            let most = cap.bound.of(counts.before);
+            if changes > 0 && before + changes > most {
+                return Ok(held(
+                    HeldKind::Cap,
+                    format!(
+                        "{changes} changes, and {before} made within the time before: max_changes = {cap} allows {most}; \
+                         look at plan {} and release it",
+                        plan.id
+                    ),
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Somebody confirmed a run of exactly these rules, or released a plan of them.
+    fn is_confirmed(&self, lane: &Lane, part: &MappingPlan) -> Result<bool> {
+        if lane.memory.confirmed.as_ref() == Some(&rules(part)) {
+            return Ok(true);
+        }
+        let path = self.state().ledger(&part.mapping, self.workspace.project().env.as_deref());
+        let Some(ledger) = Ledger::open(&path)? else { return Ok(false) };
+        let agreement = ledger.agreement()?;
+        let settings = part.agreement.as_ref().map(|agreement| agreement.settings.as_str()).unwrap_or_default();
+        Ok(agreement.pipeline == part.pipeline_hash && agreement.settings == settings)
+    }
+
+    /// Does what the plan says. Answers whether rows moved meanwhile.
+    fn carry_out(&self, lane: &mut Lane, plan: &Plan) -> Result<bool> {
+        let Some(part) = plan.mappings.first() else { return Ok(false) };
+        let state = self.state();
+        let env = self.workspace.project().env.as_deref();
+        let work = work_folder(&state.sync(), env);
+        private_folder(&work)?;
+        let dir = work.join(format!("{}-{}", crate::journal::state_file_name(&part.mapping), plan.id));
+        private_folder(&dir)?;
+        let bytes = serde_json::to_vec(plan).map_err(|_| Error::platform("the plan cannot be written"))?;
+        write_whole(&dir.join(PLAN), &bytes)?;
+        fault::point("sync-planned");
+        let result = self.execute(lane, plan, &dir, 1);
+        match result {
+            Ok(again) => {
+                _ = std::fs::remove_dir_all(state.plan(&plan.id));
+                Ok(again)
+            }
+            Err(error) => {
+                let told = self.undone(lane, part, &dir, &error)?;
+                _ = std::fs::remove_dir_all(&dir);
+                told.ok_or(error)
+            }
+        }
+    }
+
+    /// Runs the plan in its folder and tells what became of it; the folder is removed when all is told.
+    fn execute(&self, lane: &mut Lane, plan: &Plan, dir: &Path, attempt: u32) -> Result<bool> {
+        let Some(part) = plan.mappings.first() else { return Ok(false) };
+        let state = self.state();
+        let to = part.to.to_string();
+        let _held = TargetLocks::take(&state, plan.env.as_deref(), [to.as_str()], &Owner::of_run("sync"))?;
+        let connect = |platform: &str| self.workspace.connector(platform);
+        let run = Run {
+            state: &state,
+            dir,
+            plan,
+            connect: &connect,
+            budget: &|_| Bound::Count(u64::MAX),
+            monitor: &Silent as &dyn Monitor,
+            attempt,
+        };
+        let ended = run.execute(&mut |_| Ok(()));
+        if let Some(error) = ended.error {
+            return Err(error);
+        }
+        fault::point("sync-written");
+        let moved: u64 = ended.results.iter().map(|result| result.moved).sum();
+        let counts = ended.results.first().map(|result| result.counts).unwrap_or_default();
+        let made = counts.inserted + counts.updated + counts.deleted + counts.marked;
+        lane.window.note(Instant::now(), made);
+        if made > 0 {
+            lane.status.written = Some(now_ms());
+        }
+        let told = tell(&self.told_by(), self.store, part, &state.plan(&plan.id), dir)?;
+        lane.status.rejects = told.left_out;
+        super::audit::follow(lane, part, &told);
+        let confirmed = rules(part);
+        if lane.memory.confirmed.as_ref() != Some(&confirmed) {
+            lane.memory.confirmed = Some(confirmed);
+            self.store.remember(&lane.mapping.name, &lane.memory)?;
+        }
+        fault::point("sync-told");
+        super::images::keep(&state, plan, part, dir, made)?;
+        Ok(moved > 0)
+    }
+
+    fn told_by(&self) -> super::events::By<'_> {
+        super::events::By { sign: self.sign, at: self.at }
+    }
+
+    /// A try failed: what the platform made of it. Some: it was done all the same.
+    fn undone(&self, lane: &Lane, part: &MappingPlan, dir: &Path, error: &Error) -> Result<Option<bool>> {
+        let connector = self.workspace.connector(&part.to.platform)?;
+        // An error of this is the same trouble again; what is staged is cleared up by the next try.
+        _ = connector.recover(&part.to.object, dir);
+        if error.kind() == Kind::Refused {
+            // The target moved between plan and publish: nothing was written, it is planned anew at once.
+            self.store.log(
+                Some(&lane.mapping.name),
+                LogLevel::Info,
+                "the target changed while it was being written: nothing was written, it is planned anew",
+            )?;
+            return Ok(Some(true));
+        }
+        super::events::wait(&self.told_by(), self.store, part, &self.state().plan(&store_id(dir)), error)?;
+        Ok(None)
+    }
+}
+
+/// Hash of what a plan's rules are, in its own words.
+fn rules(part: &MappingPlan) -> String {
+    let settings = part.agreement.as_ref().map(|agreement| agreement.settings.as_str()).unwrap_or_default();
+    format!("{} {settings}", part.pipeline_hash)
+}
+
+/// The plan of a work folder, by its name.
+fn store_id(dir: &Path) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.rsplit_once('-').map(|(_, id)| id.to_owned()).unwrap_or_default()
+}
+
+impl Lane {
+    /// Brings what a killed loop left to its end.
+    pub(super) fn recover(&mut self, workspace: &Workspace, store: &SyncStore) -> Result<()> {
+        let state = StateDir::of(&workspace.project().root);
+        let work = work_folder(&state.sync(), workspace.project().env.as_deref());
+        let prefix = format!("{}-", crate::journal::state_file_name(&self.mapping.name));
+        let Ok(entries) = std::fs::read_dir(&work) else { return Ok(()) };
+        for dir in entries.flatten().map(|entry| entry.path()) {
+            let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if name.strip_prefix(&prefix).is_none_or(|rest| rest.contains('-')) {
+                continue;
+            }
+            let sign = Sign::now("start");
+            let cycle = Cycle { workspace, store, sign: &sign, at: Instant::now() };
+            // Where the plan is not whole it died before anything was begun.
+            if let Ok(plan) = load(&dir)
+                && let Some(part) = plan.mappings.first()
+            {
+                match cycle.execute(self, &plan, &dir, 2) {
+                    Ok(_) => {
+                        let text = "brought to its end what a killed loop had begun";
+                        store.log(Some(&self.mapping.name), LogLevel::Info, text)?;
+                    }
+                    Err(error) => _ = cycle.undone(self, part, &dir, &error)?,
+                }
+            }
+            _ = std::fs::remove_dir_all(state.plan(&store_id(&dir)));
+            _ = std::fs::remove_dir_all(&dir);
+        }
+        Ok(())
+    }
+
+    /// The ledger forgets these records: they are looked at again.
+    pub(super) fn forget(&self, workspace: &Workspace, keys: &[String]) -> Result<()> {
+        let state = StateDir::of(&workspace.project().root);
+        let path = state.ledger(&self.mapping.name, workspace.project().env.as_deref());
+        let Some(mut ledger) = Ledger::open(&path)? else { return Ok(()) };
+        let secret = crate::journal::ledger::Secret::of(&state.ledgers())?;
+        ledger.forget(&secret, keys.iter().map(|key| crate::resolve::keys::key_hash(key)))
+    }
+}

@@ -1,0 +1,187 @@
+//! Events out of what a cycle did: one for each record that was written or could not be.
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::journal::sync::{Clock, EventOutcome, LogLevel, SyncEvent, SyncStore, millis, now_ms};
+use crate::journal::{Reject, read_rejects, rejects_file};
+use crate::plan::ops::{KEY, OP, OPS_BATCH, Store, TARGET, operation, ops_path};
+use crate::plan::{MappingPlan, Operation};
+use crate::platform::Sign;
+
+/// Events of one cycle that are kept one by one. What is more is a load, not a change: the log says how many.
+const MOST: usize = 10_000;
+
+/// What told of the changes.
+#[derive(Clone, Copy)]
+pub(super) struct By<'a> {
+    pub(super) sign: &'a Sign,
+    pub(super) at: Instant,
+}
+
+/// What was told of a cycle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Records that are left out: rejected or held.
+    pub(super) left_out: u64,
+    /// Of those: records that have a target row, which is not as it should be.
+    pub(super) different: u64,
+}
+
+impl By<'_> {
+    /// When the changes of a plan were made, by which clock, and how long ago on the clock that never goes back.
+    fn times(&self, part: &MappingPlan) -> (i64, Clock, u64) {
+        let seen = millis(self.sign.seen);
+        // A file's own time: nothing in it can be younger, and a look of our own says nothing about when.
+        let file = part.source_version.modified_ms;
+        let (changed, clock) = match self.sign.changed.map(millis) {
+            Some(changed) => (changed, Clock::Platform),
+            None if file > 0 && file < seen && self.sign.origin != "resync" => (file, Clock::Platform),
+            None => (seen, Clock::Seen),
+        };
+        let changed = changed.min(seen);
+        (changed, clock, self.at.elapsed().as_millis() as u64 + (seen - changed).unsigned_abs())
+    }
+}
+
+/// Notes what became of the records of a plan that was carried out in `dir`.
+pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir: &Path, dir: &Path) -> Result<Told> {
+    let mut left: HashMap<String, Reject> = HashMap::new();
+    let mut told = Told::default();
+    let file = rejects_file(dir, &part.mapping);
+    if file.exists() {
+        for reject in read_rejects(&file)? {
+            let reject = reject?;
+            told.left_out += 1;
+            left.insert(name_of(&reject), reject);
+        }
+    }
+    let (changed, clock, lag) = by.times(part);
+    let done = now_ms();
+    let open: HashMap<String, Option<String>> = store
+        .open_events(&part.mapping)?
+        .into_iter()
+        .filter_map(|line| Some((line.event.key?, line.event.reason)))
+        .collect();
+    let event = |key: Option<String>, operation: &str, outcome: EventOutcome, reason: Option<String>| SyncEvent {
+        mapping: part.mapping.clone(),
+        key,
+        operation: operation.to_owned(),
+        origin: by.sign.origin.to_owned(),
+        clock,
+        changed,
+        seen: millis(by.sign.seen),
+        done: outcome.is_done().then_some(done),
+        lag: outcome.is_done().then_some(lag),
+        outcome,
+        reason,
+        cycle: dir.file_name().map(|name| name.to_string_lossy().into_owned()),
+    };
+    let mut events: Vec<SyncEvent> = Vec::new();
+    let mut more = 0_u64;
+    each_operation(part, plan_dir, |op, key, has_target| {
+        let key = key.unwrap_or_default();
+        if left.contains_key(key) {
+            told.different += u64::from(has_target);
+            return;
+        }
+        if !matches!(op, Operation::Insert | Operation::Update | Operation::Delete | Operation::Mark) {
+            return;
+        }
+        if events.len() < MOST {
+            let key = (!key.is_empty()).then(|| key.to_owned());
+            events.push(event(key, op.word(), EventOutcome::Written, None));
+        } else {
+            more += 1;
+        }
+    })?;
+    // Records that wait for the same reason as before go on waiting.
+    let mut still: Vec<&String> = Vec::new();
+    for (key, reject) in &left {
+        still.push(key);
+        if open.get(key).is_some_and(|reason| reason.as_deref() == Some(reject.cause.as_str())) {
+            continue;
+        }
+        let outcome = if reject.kind == "held" { EventOutcome::Held } else { EventOutcome::Rejected };
+        if events.len() < MOST {
+            events.push(event(Some(key.clone()), "write", outcome, Some(reject.cause.clone())));
+        } else {
+            more += 1;
+        }
+    }
+    let gone: Vec<String> = open.keys().filter(|key| !left.contains_key(*key)).cloned().collect();
+    let written: std::collections::HashSet<&str> = events.iter().filter_map(|event| event.key.as_deref()).collect();
+    let same: Vec<String> = gone.into_iter().filter(|key| !written.contains(key.as_str())).collect();
+    store.close_events(&part.mapping, &same, EventOutcome::Same)?;
+    store.add_events(&events)?;
+    if more > 0 {
+        store.log(
+            Some(&part.mapping),
+            LogLevel::Info,
+            &format!("{more} more changes in one go: they are counted, and not listed as events"),
+        )?;
+    }
+    Ok(told)
+}
+
+/// Notes that the changes of a plan wait, because of an error.
+pub(super) fn wait(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir: &Path, error: &Error) -> Result<()> {
+    let (changed, clock, _) = by.times(part);
+    let mut events: Vec<SyncEvent> = Vec::new();
+    each_operation(part, plan_dir, |op, key, _| {
+        let writes = matches!(op, Operation::Insert | Operation::Update | Operation::Delete | Operation::Mark);
+        if writes && events.len() < MOST {
+            events.push(SyncEvent {
+                mapping: part.mapping.clone(),
+                key: key.map(str::to_owned),
+                operation: op.word().to_owned(),
+                origin: by.sign.origin.to_owned(),
+                clock,
+                changed,
+                seen: millis(by.sign.seen),
+                done: None,
+                lag: None,
+                outcome: EventOutcome::Held,
+                reason: Some(error.what().to_owned()),
+                cycle: None,
+            });
+        }
+    })?;
+    store.add_events(&events)
+}
+
+/// By what a reject is known: its key, else its line.
+fn name_of(reject: &Reject) -> String {
+    match (&reject.key, reject.row) {
+        (Some(key), _) => key.clone(),
+        (None, _) if reject.line > 0 => format!("line {}", reject.line),
+        (None, Some(row)) => format!("row {}", row + 1),
+        (None, None) => format!("piece {}", reject.n),
+    }
+}
+
+/// Hands out operation, key and whether there is a target row, of all operations of a plan.
+fn each_operation(
+    part: &MappingPlan,
+    plan_dir: &Path,
+    mut take: impl FnMut(Operation, Option<&str>, bool),
+) -> Result<()> {
+    let path = ops_path(plan_dir, &part.mapping);
+    if !path.exists() {
+        return Ok(());
+    }
+    let ops = Store::open(&path)?;
+    let columns = [OP, KEY, TARGET].map(str::to_owned);
+    let mut at = 0;
+    while at < ops.rows() {
+        let frame = ops.slice(at, OPS_BATCH, Some(&columns))?;
+        at += frame.height() as u64;
+        let (keys, targets) = (frame.column(KEY)?.str()?, frame.column(TARGET)?.is_not_null());
+        for (row, code) in frame.column(OP)?.u32()?.iter().enumerate() {
+            let op = code.and_then(operation).ok_or_else(|| Error::data("an operation is damaged"))?;
+            take(op, keys.get(row), targets.get(row).unwrap_or(false));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! The loop's process: its threads, from start to end.
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::lane::Lane;
+use super::{SyncAsk, busy};
+use crate::error::{Error, Kind, Result};
+use crate::journal::sync::{LaneStatus, LogLevel, LoopRecord, LoopState, Order, SyncStore, now_ms};
+use crate::journal::{StateDir, who};
+use crate::migrate::{Owner, TargetLocks, fault};
+use crate::monitor::CancelFlag;
+use crate::platform::{Connector, Sign, Source, Trigger};
+use crate::project::{Mapping, TriggerKind};
+use crate::sync::{Board, Ticker, Versions};
+use crate::workspace::Workspace;
+
+/// Time between two looks at orders and signals.
+const CLERK: Duration = Duration::from_millis(100);
+/// Time between two signs of life.
+const BEAT: Duration = Duration::from_secs(2);
+/// Longest time that a trigger waits before it looks whether the loop ends.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// Time between two looks at the version of an object that gives no sign of its own.
+const VERSION_EVERY: Duration = Duration::from_millis(250);
+/// Time until a trigger that failed is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Name under which the loop locks itself.
+const LOCK: &str = "the sync loop";
+
+/// A loop of this environment is at work.
+pub(super) fn is_alive(state: &StateDir, env: Option<&str>) -> bool {
+    if !state.locks().is_dir() {
+        return false;
+    }
+    // The lock is let go at once.
+    TargetLocks::take(state, env, [LOCK], &Owner::of_run("a look")).is_err_and(|error| error.kind() == Kind::Busy)
+}
+
+impl Workspace {
+    /// Runs the loop until `stop` is set or an order ends it; with [`SyncAsk::once`] until everything was looked at once.
+    /// Answers the lanes as they are then. Only one loop of an environment runs at a time: [`Kind::Busy`].
+    pub fn run_sync(&self, ask: &SyncAsk, stop: &CancelFlag) -> Result<Vec<LaneStatus>> {
+        fault::begin();
+        let state = self.state();
+        state.make()?;
+        let env = self.project().env.clone();
+        let owner = Owner::of_run("sync");
+        let _alone = TargetLocks::take(&state, env.as_deref(), [LOCK], &owner)
+            .map_err(|_| self.sync_status().map_or_else(|error| error, |status| busy(&status)))?;
+        let workspace = self.for_sync();
+        let mappings: Vec<Mapping> = workspace.sync_mappings(&ask.mappings)?.into_iter().cloned().collect();
+        let names: Vec<String> = mappings.iter().map(|mapping| mapping.name.clone()).collect();
+        let _mine = TargetLocks::take(&state, env.as_deref(), names.iter().map(String::as_str), &owner)?;
+        let store = self.sync_store()?;
+        let heard = store.last_order()?;
+        store.keep_lanes(&names)?;
+        let mut record = LoopRecord {
+            pid: std::process::id(),
+            owner: who(),
+            started: now_ms(),
+            heartbeat: now_ms(),
+            state: LoopState::Running,
+            mappings: names.clone(),
+            listens: None,
+            note: None,
+        };
+        store.put_loop(&record)?;
+        store.log(None, LogLevel::Info, &format!("started by {} for {}", record.owner, names.join(", ")))?;
+        let lanes: Vec<Lane> =
+            mappings.iter().map(|mapping| Lane::open(&workspace, mapping, &store)).collect::<Result<_>>()?;
+        let ended = if ask.once {
+            once(&workspace, lanes, stop)
+        } else {
+            watch(&workspace, lanes, &store, &mut record, (heard, stop))
+        };
+        (record.state, record.note) = match &ended {
+            Ok(()) => (LoopState::Stopped, None),
+            Err(error) => (LoopState::Failed, Some(error.to_string())),
+        };
+        store.beat(&mut record)?;
+        store.log(None, LogLevel::Info, record.note.as_deref().unwrap_or("ended"))?;
+        ended?;
+        store.lanes()
+    }
+}
+
+/// Everything until the end.
+fn watch(
+    workspace: &Workspace,
+    lanes: Vec<Lane>,
+    store: &SyncStore,
+    record: &mut LoopRecord,
+    (heard, stop): (i64, &CancelFlag),
+) -> Result<()> {
+    let board = Board::default();
+    let mut groups: Vec<(String, Vec<Lane>)> = Vec::new();
+    for lane in lanes {
+        match groups.iter_mut().find(|(platform, _)| *platform == lane.mapping.to.platform) {
+            Some((_, group)) => group.push(lane),
+            None => groups.push((lane.mapping.to.platform.clone(), vec![lane])),
+        }
+    }
+    let result = std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for (_, group) in groups {
+            for lane in &group {
+                let trigger = trigger(workspace, &lane.mapping)?;
+                let name = lane.mapping.name.clone();
+                let (board, every) = (&board, lane.mapping.sync.every);
+                scope.spawn(move || pull(trigger, &name, every, board));
+            }
+            let board = &board;
+            workers.push(scope.spawn(move || work(workspace, group, board)));
+        }
+        let dead = || workers.iter().any(std::thread::ScopedJoinHandle::is_finished);
+        let ended = clerk(&board, store, record, (heard, stop), &dead);
+        board.stop();
+        let mut result = ended;
+        for worker in workers {
+            let one = worker.join().unwrap_or_else(|_| {
+                Err(Error::platform("a worker of the sync loop ended by a defect of the console")
+                    .advise("please report it"))
+            });
+            result = result.and(one);
+        }
+        result
+    });
+    board.stop();
+    result
+}
+
+/// Hears orders, says that the loop lives.
+fn clerk(
+    board: &Board,
+    store: &SyncStore,
+    record: &mut LoopRecord,
+    (mut heard, stop): (i64, &CancelFlag),
+    dead: &dyn Fn() -> bool,
+) -> Result<()> {
+    let mut beaten = Instant::now();
+    let mut pruned: Option<Instant> = None;
+    loop {
+        std::thread::sleep(CLERK);
+        if stop.is_cancelled() || dead() {
+            return Ok(());
+        }
+        for line in store.orders(heard)? {
+            heard = line.id;
+            if line.order == Order::Stop && line.mapping.is_none() {
+                store.log(None, LogLevel::Info, &format!("stopped by {}", line.who))?;
+                return Ok(());
+            }
+            for lane in &record.mappings {
+                if line.mapping.as_ref().is_none_or(|name| name == lane) {
+                    board.order(lane, line.clone());
+                }
+            }
+        }
+        if beaten.elapsed() >= BEAT {
+            beaten = Instant::now();
+            store.beat(record)?;
+        }
+        if pruned.is_none_or(|at| at.elapsed() > Duration::from_secs(3_600)) {
+            pruned = Some(Instant::now());
+            store.prune(now_ms() - super::lane::HISTORY.as_millis() as i64)?;
+        }
+    }
+}
+
+/// The trigger of a lane.
+fn trigger(workspace: &Workspace, mapping: &Mapping) -> Result<Box<dyn Trigger>> {
+    let connector: Arc<dyn Connector> = workspace.connector(&mapping.from.platform)?;
+    Ok(match mapping.sync.trigger {
+        // Pushed records wait in the store, and who keeps them gives a sign; whether something was lost is looked at.
+        TriggerKind::Pull | TriggerKind::Push => Box::new(Ticker::new(mapping.sync.every)),
+        TriggerKind::Observe => match (connector.observe(&mapping.from.source)?, &mapping.from.source) {
+            (Some(trigger), _) => trigger,
+            (None, Source::Object(object)) => Box::new(Versions::new(connector, object.clone(), VERSION_EVERY)),
+            (None, Source::Query { .. }) => Box::new(Ticker::new(mapping.sync.every)),
+        },
+    })
+}
+
+/// What the trigger of a mapping does, in words.
+pub(super) fn watching(workspace: &Workspace, mapping: &Mapping) -> String {
+    trigger(workspace, mapping).map_or_else(|error| error.what().to_owned(), |trigger| trigger.words())
+}
+
+/// A trigger's thread.
+fn pull(mut trigger: Box<dyn Trigger>, lane: &str, every: Duration, board: &Board) {
+    // What happened while nobody watched is looked at first; and now and then it is looked at without a sign.
+    board.sign(lane, Sign::now("start"));
+    let mut looked = Instant::now();
+    while !board.stopped() {
+        match trigger.wait(PATIENCE) {
+            Ok(Some(sign)) => {
+                looked = Instant::now();
+                board.sign(lane, sign);
+            }
+            Ok(None) if looked.elapsed() > every.max(Duration::from_secs(30)) => {
+                looked = Instant::now();
+                board.sign(lane, Sign::now("pull"));
+            }
+            Ok(None) => {}
+            Err(_) => {
+                // The lane finds out what is wrong by looking; it tells of it in its own words.
+                board.sign(lane, Sign::now("start"));
+                let until = Instant::now() + AGAIN;
+                while Instant::now() < until && !board.stopped() {
+                    std::thread::sleep(CLERK);
+                }
+            }
+        }
+    }
+}
+
+/// A worker's thread: the lanes of one target platform.
+fn work(workspace: &Workspace, mut lanes: Vec<Lane>, board: &Board) -> Result<()> {
+    let mut workspace = workspace.clone();
+    let store = workspace.sync_store()?;
+    let names: Vec<String> = lanes.iter().map(|lane| lane.mapping.name.clone()).collect();
+    for lane in &mut lanes {
+        lane.recover(&workspace, &store)?;
+    }
+    while !board.stopped() {
+        let ready: Vec<bool> = lanes.iter().map(Lane::is_ready).collect();
+        let until = lanes.iter().filter_map(Lane::next).min();
+        let turns = board.wait(&names, &ready, until);
+        for (lane, turn) in lanes.iter_mut().zip(turns) {
+            if board.stopped() {
+                break;
+            }
+            lane.turn(&mut workspace, &store, &turn)?;
+        }
+    }
+    for lane in &mut lanes {
+        lane.put(&store)?;
+    }
+    Ok(())
+}
+
+/// Looks at every lane once, twice where a target moved meanwhile.
+fn once(workspace: &Workspace, mut lanes: Vec<Lane>, stop: &CancelFlag) -> Result<()> {
+    let mut workspace = workspace.clone();
+    let store = workspace.sync_store()?;
+    for lane in &mut lanes {
+        lane.recover(&workspace, &store)?;
+        for _ in 0..3 {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            if lane.look(&mut workspace, &store)? {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
