@@ -12,7 +12,7 @@ fn a_sample_and_then_what_changed_are_planned_and_run_by_keys() {
     assert!(screen.contains("enter sample of 20") && screen.contains("--env sandbox plan --sample 20"));
     terminal.keys("<esc>s<bs><bs>5<enter>");
     let screen = terminal.see("sample of 5 accounts");
-    assert!(screen.contains("PLAN ") && screen.contains("Only "), "{screen}");
+    assert!(screen.contains("PLAN ") && screen.contains("rows were planned (a sample of 5 accounts"), "{screen}");
     terminal.keys("y");
     let copied =
         terminal.wait("the copied command", |text, beside| text.contains("copied:") && !beside.clipboard.is_empty());

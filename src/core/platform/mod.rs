@@ -105,8 +105,8 @@ impl Capabilities {
     /// What the limit of writers means for workers, in words; None where there is no limit.
     pub fn limit_words(&self) -> Option<String> {
         match self.writers? {
-            1 => Some("one writer at a time, workers only prepare ahead of it".to_owned()),
-            most => Some(format!("{most} writers at a time, more workers only prepare ahead of them")),
+            1 => Some("one writer, workers prepare ahead".to_owned()),
+            most => Some(format!("{most} writers at once, more workers prepare ahead")),
         }
     }
 }

@@ -17,7 +17,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use super::terminal::FrameWriter;
 use crate::app::App;
 use crate::app::msg::{Answer, Columns, Lane, Msg, PlatformObjects};
-use crate::app::overlay::{Overlay, Picker, Question, Tag};
+use crate::app::overlay::{Offer, Overlay, Picker, Question, Tag};
 use crate::app::screens::clean::tests::cleaned;
 use crate::app::screens::diff::tests::{plan, planned, row};
 use crate::app::screens::history::tests::{record, reject, with_runs};
@@ -337,6 +337,13 @@ fn overlays(payload: &str) {
     let choice = || Question::choice(payload, Tag::Quit, vec![payload.into()], vec![('y', "yes")]);
     let overlays = [
         Overlay::Text(payload.into(), vec![payload.into()], 0),
+        Overlay::Offer(Offer {
+            title: payload.into(),
+            lines: vec![payload.into(), format!("  {payload}").into()],
+            top: 0,
+            choices: vec![('s', payload.into())],
+            tag: Tag::Choose("action"),
+        }),
         Overlay::Pick(picker()),
         Overlay::Ask(choice()),
         Overlay::Ask(Question::text(payload, Tag::Search, payload)),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crm_core::map::CellStep;
+use crm_core::plan::Operation;
 use crm_core::platform::ReadReject;
 use crm_core::project::Personal;
 use crm_core::table::profile::{ColumnProfile, Profile};
-use crm_core::workspace::{FieldValue, PlanCell};
+use crm_core::workspace::{Against, AgainstMapping, AgainstRow, FieldValue, PlanCell};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -247,7 +248,16 @@ fn popped(cell: &str, text: &str) -> Vec<App> {
     answer(&mut cause, Lane::PlanRejects, Ok(Answer::Rejects(Arc::new(vec![lost]))));
     press(&mut cause, "enter enter");
 
-    vec![profiled, unread, values, linked, left, suggested, traced, whole, cause]
+    let mut other = planned(plan());
+    other.shared.personal = unknown();
+    press(&mut other, "d");
+    let rows = vec![AgainstRow { key: cell.to_owned(), before: None, now: Some(Operation::Insert) }];
+    let causes = vec![(own(), 1, 2)];
+    let part = AgainstMapping { mapping: own(), causes, appeared: 1, rows, ..AgainstMapping::default() };
+    let against = Against { plan: "7f3ac2".into(), other: own(), created: own(), mappings: vec![part] };
+    answer(&mut other, Lane::Against, Ok(Answer::Against(Box::new(against))));
+
+    vec![profiled, unread, values, linked, left, suggested, traced, whole, cause, other]
 }
 
 fn check(text: &str) {

@@ -10,22 +10,27 @@ impl Recommendation {
         if let Some(env) = &self.rehearse {
             lines.push(format!("  in the environment {env} first: nothing was run there yet"));
         }
+        let mut basis = "";
         for advice in &self.advice {
             lines.push(String::new());
-            lines.extend(advice.lines());
+            lines.extend(advice.lines(advice.facts.basis != basis));
+            basis = &advice.facts.basis;
         }
         lines
     }
 }
 
 impl Advice {
-    fn lines(&self) -> Vec<String> {
+    /// `basis`: also what its times are estimated from.
+    fn lines(&self, basis: bool) -> Vec<String> {
         let facts = &self.facts;
         let mut lines = vec![format!("{}: {} -> {}: {}", self.mapping, self.from, self.to, self.strategy.words())];
         lines.extend(self.why.iter().map(|why| format!("  - {why}")));
         let costs = self.ways.first().map(|way| way.cost.words.clone()).unwrap_or_default();
         lines.push(format!("  costs here: {costs}"));
-        lines.push(format!("  estimated from {}", facts.basis));
+        if basis {
+            lines.push(format!("  estimated from {}", facts.basis));
+        }
         lines.push(format!("  source {}; target {}", told(&facts.source), told(&facts.target)));
         let mut here = vec![if facts.atomic { "atomic" } else { "NOT atomic" }.to_owned()];
         here.push(if facts.revertible { "revertible" } else { "NOT revertible" }.to_owned());
@@ -42,6 +47,7 @@ impl Advice {
                 "  to read only what changed, write under [run] in mappings/{}.toml: {text}",
                 self.mapping
             ));
+            lines.push("    (the next plan is a full one then; its run makes the ledger for it)".to_owned());
         }
         lines
     }

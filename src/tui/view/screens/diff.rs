@@ -1,5 +1,5 @@
 //! The Diff screen, drawn.
-use crm_core::plan::{Counts, MappingPlan, Operation, Plan, Selection as Rows};
+use crm_core::plan::{Counts, MappingPlan, Operation, Plan};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -28,13 +28,14 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &DiffScreen, look:
     let notes = notes(plan, mapping, look);
     let most = usize::from(area.height) / 3;
     let mut row = used;
-    for (text, style) in notes.iter().take(most) {
+    // Where they are too many the last line says how many more there are.
+    let shown = if notes.len() > most { most.saturating_sub(1) } else { notes.len() };
+    for (text, style) in notes.iter().take(shown) {
         widgets::put(frame, area, row, text, *style, look);
         row += 1;
     }
-    if notes.len() > most {
-        row -= 1;
-        widgets::put(frame, area, row, &format!(" and {} more notes", notes.len() - most + 1), look.theme.dim(), look);
+    if notes.len() > shown {
+        widgets::put(frame, area, row, &format!(" and {} more notes", notes.len() - shown), look.theme.dim(), look);
         row += 1;
     }
     let below = u16::try_from(row).unwrap_or(area.height).min(area.height);
@@ -205,12 +206,7 @@ fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatu
     } else {
         (format!(" DOES NOT CLOSE: {}", open.join(", ")), look.theme.bad())
     });
-    if let Rows::Chosen { by, count } = &mapping.selection {
-        notes.push((
-            format!(" Only {} of {} rows: {by}", number(*count), number(mapping.source_rows)),
-            look.theme.warn(),
-        ));
-    }
+    notes.extend(here(mapping, look));
     if let Some(incremental) = &mapping.incremental {
         notes.push((format!(" {}", incremental.words()), look.theme.plain()));
     }
@@ -244,18 +240,23 @@ fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatu
     if !changes.is_empty() {
         notes.push((format!(" Changes: {}", changes.join(", ")), look.theme.changed()));
     }
+    notes
+}
+
+/// What the platform can and cannot promise, and below it what happens there beside what is written.
+fn here(mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatui::style::Style)> {
     let here = &mapping.here;
     let mut promises = vec![
-        if here.atomic { "atomic for this object alone" } else { "NOT atomic" }.to_owned(),
+        if here.atomic { "atomic per object" } else { "NOT atomic" }.to_owned(),
         if here.revertible { "pre-images are kept" } else { "cannot be taken back" }.to_owned(),
     ];
-    promises.extend(here.side_effects.iter().cloned());
     promises.extend(here.limit_words());
-    notes.push((
-        format!(" Here: {}", promises.join("; ")),
-        if here.atomic { look.theme.dim() } else { look.theme.warn() },
-    ));
-    notes
+    let style = if here.atomic { look.theme.dim() } else { look.theme.warn() };
+    let mut lines = vec![(format!(" Here: {}", promises.join("; ")), style)];
+    if !here.side_effects.is_empty() {
+        lines.push((format!(" Here: {}", here.side_effects.join("; ")), style));
+    }
+    lines
 }
 
 fn behind(frame: &mut Frame, area: Rect, app: &App, mapping: &MappingPlan, screen: &DiffScreen, look: &Look) {

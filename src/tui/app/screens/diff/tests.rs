@@ -251,7 +251,7 @@ pub(crate) fn recommendation() -> Recommendation {
                 ledger: LedgerFacts::default(),
                 atomic: true,
                 revertible: true,
-                limit: Some("one writer at a time, workers only prepare ahead of it".into()),
+                limit: Some("one writer, workers prepare ahead".into()),
                 basis: "an assumption of 100,000 rows/s planned and 50,000 rows/s written".into(),
                 ..Facts::default()
             },

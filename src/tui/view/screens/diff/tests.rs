@@ -49,5 +49,5 @@ fn the_number_of_a_sample_is_asked_and_the_limit_of_writers_is_told() {
     press(&mut app, "s");
     insta::assert_snapshot!(screen(&mut app, 80, 24, &plain()));
     press(&mut app, "esc");
-    assert!(screen(&mut app, 120, 40, &plain()).contains("; one writer at a time, workers only prepare ahead of it"));
+    assert!(screen(&mut app, 120, 40, &plain()).contains("; one writer, workers prepare ahead"));
 }
