@@ -34,6 +34,7 @@ fn a_project_is_led_from_a_rehearsed_sample_to_full_runs() {
     assert_eq!(there["strategy"], "full", "the sample was run there");
 
     let plan = run(root, &["plan", "--json"]).expect(1).json();
+    assert_eq!(plan["mappings"][0]["here"]["writers"], 1, "the plan says so, too");
     run(root, &["migrate", "--plan", plan["id"].as_str().unwrap(), "--confirm", "nova"]).expect(0);
     let after = run(root, &["recommend", "contacts", "--json"]).expect(0).json();
     let advice = &after["advice"][0];

@@ -375,3 +375,19 @@ pub trait Connector: Send + Sync {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_limit_of_writers_is_said_and_promises_of_an_earlier_version_have_none() {
+        let words = |writers| Capabilities { writers, ..Capabilities::default() }.limit_words();
+        assert_eq!(words(None), None);
+        assert_eq!(words(Some(1)).as_deref(), Some("one writer, workers prepare ahead"));
+        assert!(words(Some(4)).unwrap().starts_with("4 writers at once"));
+        let old = r#"{"write":true,"atomic":true,"revertible":true,"null":true,"side_effects":[],"identity":null}"#;
+        assert_eq!(serde_json::from_str::<Capabilities>(old).unwrap().writers, None);
+    }
+}
