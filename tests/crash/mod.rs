@@ -2,7 +2,9 @@
 //! command says which, and the next run ends what is left.
 mod control;
 mod faults;
+mod other_runs;
 mod random;
+mod scene;
 
 use std::path::Path;
 

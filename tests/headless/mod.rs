@@ -3,6 +3,7 @@ mod audit;
 mod bad_input;
 mod cutover;
 mod erase;
+mod erase_runs;
 mod files;
 mod guards;
 mod journey;
