@@ -12,12 +12,13 @@ use super::tables::{rewrite, within};
 use super::{Erasure, Removed};
 use crate::error::{Error, Result};
 use crate::journal::ledger::{Ledger, Secret};
-use crate::journal::{Crosswalk, Reject, StateDir, rejects_file};
+use crate::journal::{Crosswalk, Reject, StateDir, rejects_file, state_file_name};
+use crate::migrate::postimages;
 use crate::migrate::recovery::read_plan;
 use crate::migrate::write_whole;
 use crate::plan::ops::{EXPECTED, IDENTITY, KEY, LOCATOR, PENDING, REASON, SOURCE, TARGET, ops_path};
 use crate::plan::target_rows::{kept_path, read_kept};
-use crate::plan::{MappingPlan, store};
+use crate::plan::{MappingPlan, material, store};
 use crate::resolve::keys::key_hash;
 use crate::table::Snapshot;
 use crate::table::snapshot::forget::{ERASED, blank_rows, set_cells};
@@ -66,6 +67,7 @@ impl<'s> Sweep<'s> {
                 self.rejects(&rejects_file(dir, &part.mapping), part)?;
                 self.lists(dir, part)?;
                 self.kept(dir, part)?;
+                self.notes(dir, part)?;
                 if self.operations(dir, part)? {
                     self.touch(dir, &plan.id)?;
                 }
@@ -247,7 +249,7 @@ impl<'s> Sweep<'s> {
         let rows = self.person.rows_of(&self.root.join(&part.target_snapshot)).cloned().unwrap_or_default();
         let (to, identity) = (part.to.to_string(), part.identity.clone());
         let person = self.person;
-        let lost = rewrite(path, self.write, |frame, _| {
+        let theirs = |frame: &mut DataFrame, _: u64| {
             let text = |name: &str| frame.column(name).ok().and_then(|column| column.str().ok().cloned());
             let (keys, names) = (text(KEY), text(IDENTITY));
             let ordinals = frame.column(ORDINAL).ok().and_then(|column| column.u64().ok().cloned());
@@ -267,7 +269,14 @@ impl<'s> Sweep<'s> {
                 *frame = frame.filter(&mask)?;
             }
             Ok(lost)
-        })?;
+        };
+        let lost = rewrite(path, false, theirs)?;
+        if lost > 0 && self.write {
+            if let Some(run) = path.parent().filter(|folder| folder.ends_with("postimages")).and_then(Path::parent) {
+                postimages::note_erased(run, &part.mapping, lost)?;
+            }
+            rewrite(path, true, theirs)?;
+        }
         self.count("images before and after runs", lost);
         Ok(())
     }
@@ -331,6 +340,20 @@ impl<'s> Sweep<'s> {
         let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
         let rest = bytes.chunks(32).enumerate().filter(|(place, _)| !places.contains(place));
         write_whole(&path, &rest.flat_map(|(_, row)| row.to_vec()).collect::<Vec<u8>>())
+    }
+
+    /// What a plan notes for the ledger: hashes, and how the source names a row, which may be a key.
+    fn notes(&mut self, dir: &Path, part: &MappingPlan) -> Result<()> {
+        let person = self.person;
+        let source = self.root.join(&part.source_snapshot);
+        let empty = BTreeSet::new();
+        let locators = person.locators.get(&part.mapping).unwrap_or(&empty);
+        let lost = material::forget(dir, &part.mapping, self.write, |note| {
+            let locator = note.locator.as_ref().or_else(|| note.entry.as_ref()?.locator.as_ref());
+            person.is_row(&source, Some(u64::from(note.source))) || locator.is_some_and(|one| locators.contains(one))
+        })?;
+        self.count("plans", lost);
+        Ok(())
     }
 
     /// True: the plan lost something.
@@ -435,8 +458,19 @@ impl<'s> Sweep<'s> {
             for key in &keys {
                 lost += u64::from(ledger.get(&secret.hide(*key))?.is_some());
             }
+            // How the source names their rows, which may be a key of theirs.
+            let file = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            let of_file = |mapping: &str| {
+                let rest = file.strip_prefix(&state_file_name(mapping));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            let locators = self.person.locators.iter().filter(|(mapping, _)| of_file(mapping));
+            let known = ledger.open_rows()?;
+            let locators: Vec<String> =
+                locators.flat_map(|(_, locators)| locators).filter(|one| known.contains(one)).cloned().collect();
+            lost += locators.len() as u64;
             if self.write && lost > 0 {
-                ledger.forget(&secret, keys)?;
+                ledger.forget(&secret, keys, locators)?;
             }
             self.count("ledger", lost);
         }

@@ -19,6 +19,8 @@ pub(crate) struct Person {
     pub(crate) ids: BTreeMap<String, BTreeSet<String>>,
     /// By snapshot: ordinals of their rows.
     pub(crate) rows: BTreeMap<PathBuf, BTreeSet<u64>>,
+    /// By mapping: how the source's platform names their rows.
+    pub(crate) locators: BTreeMap<String, BTreeSet<String>>,
     /// By snapshot: cells of other records that name them.
     pub(crate) cells: BTreeMap<PathBuf, Cells>,
     /// By mapping: target columns that name them by old key.

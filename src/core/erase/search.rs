@@ -12,6 +12,7 @@ use crate::map::Pipeline;
 use crate::monitor::{Monitor, Progress};
 use crate::plan::ops::{IDENTITY, KEY, OPS_BATCH, SOURCE, Store, TARGET, ops_path};
 use crate::plan::{Plan, store};
+use crate::platform::LOCATOR;
 use crate::project::{Field, Mapping, Project};
 use crate::resolve::KEY_SEPARATOR;
 use crate::resolve::keys::key_text;
@@ -263,6 +264,9 @@ impl Search<'_> {
                     }
                     let ordinal = first + row as u64;
                     person.rows.entry(snapshot.dir().to_owned()).or_default().insert(ordinal);
+                    if let Some(locator) = frame.column(LOCATOR).ok().and_then(|column| column.str().ok()?.get(row)) {
+                        person.locators.entry(mapping.name.clone()).or_default().insert(locator.to_owned());
+                    }
                     let values = reader.raw(&frame, row)?;
                     if let Some(values) = values.into_iter().collect::<Option<Vec<String>>>() {
                         Self::sign_row(person, mapping, reader.sources.clone(), values);

@@ -243,6 +243,22 @@ pub(crate) fn ending(run_dir: &Path, mapping: &str) -> Result<Option<String>> {
     }
 }
 
+fn erased_path(run_dir: &Path, mapping: &str) -> PathBuf {
+    folder(run_dir).join(format!("{mapping}.erased"))
+}
+
+/// Rows of a mapping that were taken out because a person was erased.
+pub(crate) fn erased(run_dir: &Path, mapping: &str) -> u64 {
+    let text = std::fs::read_to_string(erased_path(run_dir, mapping)).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
+/// Notes that more rows are about to be taken out because a person is erased: whoever takes the run back says so.
+pub(crate) fn note_erased(run_dir: &Path, mapping: &str, rows: u64) -> Result<()> {
+    let sum = erased(run_dir, mapping) + rows;
+    super::write_whole(&erased_path(run_dir, mapping), sum.to_string().as_bytes())
+}
+
 /// The rows that a mapping of a run wrote, batch by batch; None if it kept none.
 pub(crate) fn batches(run_dir: &Path, mapping: &str) -> Result<Option<impl Iterator<Item = Result<Vec<PostImage>>>>> {
     let path = path(run_dir, mapping);

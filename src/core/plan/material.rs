@@ -198,6 +198,33 @@ pub(crate) fn notes(plan_dir: &Path, mapping: &str) -> Result<Option<impl Iterat
     })))
 }
 
+/// Takes the notes of some rows out of a plan's, because a person is erased; answers how many. `write`: else they are only
+/// counted.
+pub(crate) fn forget(plan_dir: &Path, mapping: &str, write: bool, theirs: impl Fn(&Note) -> bool) -> Result<u64> {
+    let Some(all) = notes(plan_dir, mapping)? else { return Ok(0) };
+    let mut lost = 0;
+    for note in all {
+        lost += u64::from(theirs(&note?));
+    }
+    let path = notes_path(plan_dir, mapping);
+    let fail = |error: std::io::Error| Error::io("write", &path, &error);
+    if let (true, Some(all)) = (lost > 0 && write, notes(plan_dir, mapping)?) {
+        let temp = tempfile::Builder::new().prefix(".erase-").tempfile_in(plan_dir).map_err(fail)?;
+        let mut file = BufWriter::new(temp);
+        for note in all {
+            let note = note?;
+            if !theirs(&note) {
+                write_note(&mut file, &note).map_err(fail)?;
+            }
+        }
+        let temp = file.into_inner().map_err(|error| fail(error.into_error()))?;
+        temp.as_file().sync_all().map_err(fail)?;
+        temp.persist(&path).map_err(|error| fail(error.error))?;
+        File::open(plan_dir).and_then(|folder| folder.sync_all()).map_err(fail)?;
+    }
+    Ok(lost)
+}
+
 fn read_note(file: &mut impl Read) -> std::io::Result<Option<Note>> {
     let mut head = [0; 6];
     if file.read(&mut head[..1])? == 0 {

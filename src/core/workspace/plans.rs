@@ -157,7 +157,14 @@ impl Workspace {
             let named = |error: Error| error.at(format!("mapping {}", mapping.name));
             let asked = request.mode.unwrap_or(mapping.run.mode) == Mode::Incremental && request.asks_for_all();
             incremental |= asked;
-            let with = Seeking { crosswalk: &crosswalk, parents: &parents, dir: made.path(), secret, monitor };
+            let with = Seeking {
+                crosswalk: &crosswalk,
+                parents: &parents,
+                dir: made.path(),
+                secret,
+                erased: erased.as_ref(),
+                monitor,
+            };
             let sought = if asked { self.seek(mapping, &with).map_err(named)? } else { Err(None) };
             let prepared = match &sought {
                 Ok(_) => None,

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use super::plans::problems_error;
 use super::{Freshness, Workspace};
 use crate::error::{Error, Result};
+use crate::journal::erased::ErasedList;
 use crate::journal::ledger::{Ledger, Secret};
 use crate::journal::{Crosswalk, StateDir};
 use crate::monitor::Monitor;
@@ -18,6 +19,7 @@ use crate::plan::{MappingPlan, Operation};
 use crate::platform::{Connector, Part, Source};
 use crate::project::{Mapping, TargetOnly};
 use crate::table::Snapshot;
+use crate::table::snapshot::forget::Forget;
 
 /// How often rows that hang on others are read after them; a chain that is longer is a case for reading everything.
 const ROUNDS: usize = 8;
@@ -42,6 +44,8 @@ pub(super) struct Seeking<'a> {
     /// Folder of the plan.
     pub(super) dir: &'a Path,
     pub(super) secret: Secret,
+    /// Who was erased: nothing of them is read again.
+    pub(super) erased: Option<&'a ErasedList>,
     pub(super) monitor: &'a dyn Monitor,
 }
 
@@ -102,7 +106,9 @@ impl Workspace {
             with.monitor,
         )?;
         let folder = with.dir.join(format!("{}.target", mapping.name));
-        let Some(asked) = Asked::begin(to.as_ref(), &shape, with.crosswalk, &folder)? else { return Ok(Err(why)) };
+        let Some(asked) = Asked::begin(to.as_ref(), &shape, with.crosswalk, with.erased, &folder)? else {
+            return Ok(Err(why));
+        };
         let found = seek(Self::ground(&shape, &source, &since, with), asked, false, &[])?;
         let (looked, target) = match found {
             Found::Looked(looked, target) => (*looked, *target),
@@ -152,8 +158,10 @@ impl Workspace {
             };
             let folder = |side: &str| with.dir.join(format!("{}.{side}{round}", mapping.name));
             let dir = folder("source");
-            let Some(source) = Snapshot::take_part(from, object, &part, &mapping.from.label, &dir, with.monitor)?
-            else {
+            let label = &mapping.from.label;
+            let forget = with.erased.and_then(|list| list.of_object(label));
+            let forget = forget.as_ref().map(|forget| forget as &dyn Forget);
+            let Some(source) = Snapshot::take_part(forget, from, object, &part, label, &dir, with.monitor)? else {
                 return Ok(Err(Some(
                     "this source cannot be read from a cursor's value on: all of it is read and compared",
                 )));
@@ -162,7 +170,7 @@ impl Workspace {
                 return Ok(Err(None));
             }
             let dir = folder("target");
-            let Some(asked) = Asked::begin(to, shape, with.crosswalk, &dir)? else { return Ok(Err(None)) };
+            let Some(asked) = Asked::begin(to, shape, with.crosswalk, with.erased, &dir)? else { return Ok(Err(None)) };
             let found = seek(Self::ground(shape, &source, since, with), asked, true, &forced)?;
             match found {
                 Found::Looked(mut looked, target) => {
@@ -186,6 +194,7 @@ impl Workspace {
 
     /// The target rows of a plan's own records, read back; None if this target cannot be asked for them.
     pub(super) fn own_rows(
+        &self,
         part: &MappingPlan,
         shape: &Shape,
         to: &dyn Connector,
@@ -228,6 +237,7 @@ impl Workspace {
         if dir.exists() {
             std::fs::remove_dir_all(dir).map_err(|error| Error::io("remove", dir, &error))?;
         }
-        rows_of_ids(to, shape, crosswalk, ids, dir)
+        let erased = ErasedList::open(&StateDir::of(&self.project().root))?;
+        rows_of_ids(to, shape, crosswalk, erased.as_ref(), ids, dir)
     }
 }

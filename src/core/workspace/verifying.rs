@@ -200,7 +200,7 @@ impl Workspace {
                 .advise("plan again, then verify that plan"));
         }
         let dir = job.dir.join(format!("{}.verified", part.mapping));
-        let Some(target) = Self::own_rows(part, &shape, to, job.crosswalk, job.dir, &dir)? else { return Ok(None) };
+        let Some(target) = self.own_rows(part, &shape, to, job.crosswalk, job.dir, &dir)? else { return Ok(None) };
         let mut verified = Verify {
             shape: &shape,
             plan: part,

@@ -122,6 +122,8 @@ impl Ledger {
         }
         let connection = Connection::open(path).map_err(|error| Error::from(error).at(path.display()))?;
         connection.busy_timeout(Duration::from_secs(30))?;
+        // What is forgotten is not left behind in free pages: a locator may be a person's key.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
         Ok((version == Ok(VERSION)).then_some(Self { connection }))
     }
@@ -242,10 +244,16 @@ impl Ledger {
     }
     /// Forgets records, by the hashes of their old keys: the next plan looks at them again. A run that was taken back and
     /// the erasing of a person end here.
-    pub fn forget(&mut self, secret: &Secret, keys: impl IntoIterator<Item = KeyHash>) -> Result<()> {
+    /// `locators`: rows without an entry that are not asked for any more.
+    pub fn forget(
+        &mut self,
+        secret: &Secret,
+        keys: impl IntoIterator<Item = KeyHash>,
+        locators: Vec<String>,
+    ) -> Result<()> {
         let agreement = self.agreement()?;
         let gone = keys.into_iter().map(|key| secret.hide(key)).collect();
-        self.update(&agreement, &Change { gone, ..Change::default() })
+        self.update(&agreement, &Change { gone, closed: locators, ..Change::default() })
     }
     fn has_parents(&self) -> Result<bool> {
         let word: Option<String> = self

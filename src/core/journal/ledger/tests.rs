@@ -83,7 +83,7 @@ fn an_update_twice_is_once_and_what_is_forgotten_is_gone() {
         assert!(ledger.children(secret.link(key_hash("A"))).unwrap().is_empty(), "nobody links to it any more");
         assert_eq!(ledger.open_rows().unwrap(), ["row 2"]);
     }
-    ledger.forget(&secret, [key_hash("1")]).unwrap();
+    ledger.forget(&secret, [key_hash("1")], Vec::new()).unwrap();
     assert_eq!((ledger.count().unwrap(), ledger.agreement().unwrap().pipeline.as_str()), (1, "q"));
 }
 

@@ -85,6 +85,12 @@ fn judge(job: &Job<'_>, touched: &Touched, pairs: &Pairs, plan: &mut MappingPlan
     if counts.held > 0 {
         plan.warnings.push(format!("{} rows are left as they are, see why: they are listed as held", counts.held));
     }
+    if touched.erased > 0 {
+        let rows = if touched.erased == 1 { "1 row".to_owned() } else { format!("{} rows", touched.erased) };
+        plan.warnings.push(format!(
+            "{rows} of the run not known any more, because a person was erased: what it did there stays as it is"
+        ));
+    }
     if pairs.is_file() && job.before.is_none() && counts.inserted > 0 {
         plan.warnings.push("where the removed rows stood is not known any more: they go to the end".into());
     }

@@ -17,6 +17,8 @@ pub(super) struct Touched {
     by_ordinal: HashMap<u64, u32>,
     /// Rows as they were; None if the run changed and removed none (or they are gone).
     pub(super) images: Option<Store>,
+    /// Rows of the run that are not among these because a person was erased.
+    pub(super) erased: u64,
 }
 
 impl Touched {
@@ -35,7 +37,7 @@ impl Touched {
             .collect();
         let path = preimages::path(run_dir, mapping);
         let images = if path.exists() { Some(Store::open(&path)?) } else { None };
-        Ok(Some(Self { rows, by_ordinal, images }))
+        Ok(Some(Self { rows, by_ordinal, images, erased: postimages::erased(run_dir, mapping) }))
     }
 
     /// The row of an ordinal before the run, if the run wrote it.

@@ -7,11 +7,13 @@ use polars::prelude::{BooleanChunked, ChunkFilter, DataFrame, NewChunkedArray, S
 
 use crate::error::Result;
 use crate::journal::Crosswalk;
+use crate::journal::erased::{ErasedList, Forgotten};
 use crate::plan::shape::{By, Shape, text_columns};
 use crate::platform::{Connector, LOCATOR, Part, ReadOptions, RecordReader};
 use crate::resolve::keys::KeyHash;
 use crate::table::Snapshot;
 use crate::table::snapshot::SnapshotWriter;
+use crate::table::snapshot::forget::Forget;
 
 /// Values of one question.
 const ASKED: usize = 8_192;
@@ -35,6 +37,8 @@ pub(crate) struct Asked<'a> {
     shape: &'a Shape,
     crosswalk: &'a Crosswalk,
     object: String,
+    /// Who was erased from the target's object: their rows are not kept.
+    forget: Option<Forgotten>,
     writer: SnapshotWriter,
     /// Column by which a row with a known id is found.
     by: String,
@@ -48,6 +52,7 @@ impl<'a> Asked<'a> {
         target: &'a dyn Connector,
         shape: &'a Shape,
         crosswalk: &'a Crosswalk,
+        erased: Option<&ErasedList>,
         dir: &Path,
     ) -> Result<Option<Self>> {
         let Some((by, reader)) = none_of(target, shape)? else { return Ok(None) };
@@ -57,6 +62,7 @@ impl<'a> Asked<'a> {
             shape,
             crosswalk,
             object: shape.mapping.to.to_string(),
+            forget: erased.and_then(|list| list.of_object(&shape.mapping.to.to_string())),
             writer,
             by,
             locators: HashSet::new(),
@@ -163,7 +169,8 @@ impl<'a> Asked<'a> {
         let new: Vec<bool> =
             locators.iter().map(|locator| locator.is_some_and(|one| self.locators.insert(one.to_owned()))).collect();
         if new.iter().any(|new| *new) {
-            self.writer.write(&frame.filter(&BooleanChunked::from_iter_values("new".into(), new.into_iter()))?)?;
+            let new = frame.filter(&BooleanChunked::from_iter_values("new".into(), new.into_iter()))?;
+            self.writer.take(self.forget.as_ref().map(|forget| forget as &dyn Forget), new)?;
         }
         if self.shape.identity.is_some() {
             let ids = text_columns(frame, std::slice::from_ref(&self.by))?.swap_remove(0);
@@ -187,10 +194,11 @@ pub(crate) fn rows_of_ids(
     target: &dyn Connector,
     shape: &Shape,
     crosswalk: &Crosswalk,
+    erased: Option<&ErasedList>,
     ids: impl Iterator<Item = Result<Vec<String>>>,
     dir: &Path,
 ) -> Result<Option<Snapshot>> {
-    let Some(mut asked) = Asked::begin(target, shape, crosswalk, dir)? else { return Ok(None) };
+    let Some(mut asked) = Asked::begin(target, shape, crosswalk, erased, dir)? else { return Ok(None) };
     let by = asked.by.clone();
     for ids in ids {
         asked.ask(&by, &ids?)?;

@@ -21,7 +21,7 @@ pub use self::write::SnapshotWriter;
 use super::{RowSource, Window};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
-use crate::platform::{Connector, LINE, ObjectVersion, Part, ReadOptions, ReadReject, Schema, Source};
+use crate::platform::{Connector, LINE, ObjectVersion, Part, ReadOptions, ReadReject, RecordReader, Schema, Source};
 
 /// Rows of a row group: what one window read decodes.
 pub const ROW_GROUP: usize = 8_192;
@@ -102,13 +102,7 @@ impl Snapshot {
             }
             writer.reject(&pieces)?;
             let Some(batch) = batch else { break };
-            match forget {
-                None => writer.write(&batch.frame)?,
-                Some(forget) => {
-                    let (frame, erased) = forget.forget(batch.frame)?;
-                    writer.write_without(&frame, &erased)?;
-                }
-            }
+            writer.take(forget, batch.frame)?;
             let done = writer.rows();
             let total = expected_rows(done, reader.position()).map(|rows| limit.map_or(rows, |limit| rows.min(limit)));
             monitor.report(Progress { step: step.clone(), done, total });
@@ -123,8 +117,9 @@ impl Snapshot {
         writer.finish(after)
     }
 
-    /// Reads a part of an object into `dir`; None if the platform can only read all of it.
+    /// Reads a part of an object into `dir`, without what must not be kept; None if the platform can only read all of it.
     pub fn take_part(
+        forget: Option<&dyn Forget>,
         connector: &dyn Connector,
         object: &str,
         part: &Part,
@@ -135,17 +130,24 @@ impl Snapshot {
         let version = connector.version(object)?;
         let Some(mut reader) = connector.read_part(object, part, &ReadOptions::default())? else { return Ok(None) };
         let mut writer = SnapshotWriter::create(dir, label, reader.schema().clone())?;
+        let pieces = |reader: &mut dyn RecordReader| {
+            let mut pieces = reader.take_rejects();
+            if let Some(forget) = forget {
+                pieces.iter_mut().for_each(|piece| forget.forget_piece(piece));
+            }
+            pieces
+        };
         while let Some(batch) = reader.next_batch()? {
             monitor.check()?;
-            writer.reject(&reader.take_rejects())?;
-            writer.write(&batch.frame)?;
+            writer.reject(&pieces(reader.as_mut()))?;
+            writer.take(forget, batch.frame)?;
             monitor.report(Progress {
                 step: format!("reading of {label} what changed"),
                 done: writer.rows(),
                 total: None,
             });
         }
-        writer.reject(&reader.take_rejects())?;
+        writer.reject(&pieces(reader.as_mut()))?;
         writer.finish(version).map(Some)
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{DataFrame, DataType, Field, Schema as FrameSchema};
 use polars_io::parquet::write::{BatchedWriter, ParquetCompression, ParquetWriter, StatisticsOptions};
 
+use super::forget::Forget;
 use super::{META, REJECTS, ROW_GROUP, ROWS, Snapshot, SnapshotMeta};
 use crate::error::{Error, Result};
 use crate::platform::{LINE, LOCATOR, ObjectVersion, ReadReject, Schema};
@@ -107,6 +108,13 @@ impl SnapshotWriter {
             self.pending = Some(frame.slice(first as i64, self.group_rows));
         }
         Ok(())
+    }
+
+    /// Adds rows as they were read, without what must not be kept.
+    pub(crate) fn take(&mut self, forget: Option<&dyn Forget>, frame: DataFrame) -> Result<()> {
+        let Some(forget) = forget else { return self.write(&frame) };
+        let (frame, erased) = forget.forget(frame)?;
+        self.write_without(&frame, &erased)
     }
 
     /// [`SnapshotWriter::write`] for a batch some of whose rows, counted within it, were blanked.
