@@ -39,9 +39,9 @@ fn people(theirs: bool, state: u32) -> Vec<[String; 4]> {
     if theirs {
         rows.insert(3, [KEY, "Xanthippe-Quilleran", "xq.erased@planted.example", ""].map(str::to_owned));
     }
-    for at in 0..state as usize {
-        rows[at][1] = format!("Person renamed {state}");
-        rows[at][3] = format!("2026-01-0{}T00:00:00Z", state + 1);
+    for row in rows.iter_mut().take(state as usize) {
+        row[1] = format!("Person renamed {state}");
+        row[3] = format!("2026-01-0{}T00:00:00Z", state + 1);
     }
     for row in &mut rows {
         if row[3].is_empty() {

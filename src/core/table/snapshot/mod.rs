@@ -133,7 +133,9 @@ impl Snapshot {
         let pieces = |reader: &mut dyn RecordReader| {
             let mut pieces = reader.take_rejects();
             if let Some(forget) = forget {
-                pieces.iter_mut().for_each(|piece| forget.forget_piece(piece));
+                for piece in &mut pieces {
+                    forget.forget_piece(piece);
+                }
             }
             pieces
         };
