@@ -18,19 +18,19 @@ use crm_core::table::hash::row_hash;
 use crate::csv::CsvConnector;
 use crate::parquet::ParquetConnector;
 
-type Row = Vec<Option<String>>;
+pub(crate) type Row = Vec<Option<String>>;
 use ChangeKind::{Delete, Update};
 
 /// A platform with one object `t`, which is not there at first.
-struct Subject {
-    dir: tempfile::TempDir,
-    connector: Arc<dyn Connector>,
+pub(crate) struct Subject {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) connector: Arc<dyn Connector>,
     /// Finds the dialect out by itself, which so few rows of random text mislead.
     sniffs: bool,
 }
 
 impl Subject {
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let file = |name: &str, open: &dyn Fn(PathBuf) -> Arc<dyn Connector>| {
             let dir = tempfile::tempdir().unwrap();
             std::fs::create_dir(dir.path().join("data")).unwrap();
@@ -47,7 +47,11 @@ impl Subject {
             file("", &|_| Arc::new(Memory::new())),
         ]
     }
-    fn context(&self, columns: &[&str]) -> WriteContext {
+    /// The platform in memory, as it is handed over.
+    pub(crate) fn over(memory: Memory) -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), connector: Arc::new(memory), sniffs: false }
+    }
+    pub(crate) fn context(&self, columns: &[&str]) -> WriteContext {
         WriteContext {
             run_dir: self.dir.path().join("runs/r1"),
             planned: self.connector.version("t").unwrap(),
@@ -55,7 +59,7 @@ impl Subject {
         }
     }
     /// All rows with the console's own columns, read in batches of `batch_rows`.
-    fn frame(&self, batch_rows: usize) -> DataFrame {
+    pub(crate) fn frame(&self, batch_rows: usize) -> DataFrame {
         let mut reader =
             self.connector.read(&Source::Object("t".into()), &ReadOptions { batch_rows, limit: None }).unwrap();
         let mut all: Option<DataFrame> = None;
@@ -68,10 +72,10 @@ impl Subject {
         assert_eq!(reader.take_rejects(), []);
         all.unwrap_or_default()
     }
-    fn columns(&self) -> Vec<String> {
+    pub(crate) fn columns(&self) -> Vec<String> {
         self.connector.schema(&Source::Object("t".into())).unwrap().names().map(str::to_owned).collect()
     }
-    fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
         let frame = self.frame(3);
         if frame.height() == 0 {
             return Vec::new();
@@ -87,10 +91,10 @@ impl Subject {
         let null = self.connector.capabilities("t").unwrap().null;
         cell.filter(|cell| null || !cell.is_empty()).cloned()
     }
-    fn kept_rows(&self, rows: &[Row]) -> Vec<Row> {
+    pub(crate) fn kept_rows(&self, rows: &[Row]) -> Vec<Row> {
         rows.iter().map(|row| row.iter().map(|cell| self.kept(cell.as_ref())).collect()).collect()
     }
-    fn batch(&self, columns: &[&str], changes: &[(u64, ChangeKind, Row)]) -> ChangeBatch {
+    pub(crate) fn batch(&self, columns: &[&str], changes: &[(u64, ChangeKind, Row)]) -> ChangeBatch {
         let frame = self.frame(1000);
         let hashes = row_hash(&frame, &self.columns()).unwrap();
         let locators = frame.column(LOCATOR).ok().map(|column| column.str().unwrap().clone());
@@ -108,7 +112,7 @@ impl Subject {
             values: frame_of(columns, &values),
         }
     }
-    fn run(&self, columns: &[&str], changes: &[(u64, ChangeKind, Row)], inserts: &[Row]) -> Published {
+    pub(crate) fn run(&self, columns: &[&str], changes: &[(u64, ChangeKind, Row)], inserts: &[Row]) -> Published {
         let batch = (!changes.is_empty()).then(|| self.batch(columns, changes));
         let mut writer = self.connector.write("t", &self.context(columns)).unwrap();
         if let Some(batch) = batch {
@@ -137,18 +141,18 @@ fn fixed_csv(path: PathBuf) -> Arc<dyn Connector> {
     CsvConnector::open(&config, Path::new("")).unwrap()
 }
 
-fn frame_of(columns: &[&str], rows: &[Row]) -> DataFrame {
+pub(crate) fn frame_of(columns: &[&str], rows: &[Row]) -> DataFrame {
     let column = |(index, name): (usize, &&str)| {
         Column::from(Series::new((*name).into(), rows.iter().map(|row| row[index].clone()).collect::<Vec<_>>()))
     };
     DataFrame::new(rows.len(), columns.iter().enumerate().map(column).collect()).unwrap()
 }
 
-fn row(cells: &[&str]) -> Row {
+pub(crate) fn row(cells: &[&str]) -> Row {
     cells.iter().map(|cell| (*cell != "NULL").then(|| (*cell).to_owned())).collect()
 }
 
-fn people() -> Vec<Row> {
+pub(crate) fn people() -> Vec<Row> {
     vec![
         row(&["1", "Ann", "native"]),
         row(&["2", "Bob", ""]),
@@ -157,7 +161,7 @@ fn people() -> Vec<Row> {
     ]
 }
 
-const COLUMNS: [&str; 3] = ["id", "name", "note"];
+pub(crate) const COLUMNS: [&str; 3] = ["id", "name", "note"];
 
 #[test]
 fn reads_back_what_was_written() {
@@ -296,7 +300,7 @@ fn the_platform_in_memory_fails_on_demand() {
     let memory = Memory::new()
         .with("t", &["id", "name"], &[&[Some("1"), Some("Ann")], &[Some("2"), None]])
         .with_identity("t", "id");
-    let subject = Subject { dir: tempfile::tempdir().unwrap(), connector: Arc::new(memory.clone()), sniffs: false };
+    let subject = Subject::over(memory.clone());
     let new = frame_of(&["name"], &[row(&["Cid"]), row(&["bad"])]);
     let write = || subject.connector.write("t", &subject.context(&["name"])).unwrap();
 

@@ -3,6 +3,8 @@ use crm_core::platform::Registry;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod contract_back;
 pub mod csv;
 #[cfg(feature = "excel")]
 pub mod excel;

@@ -1,4 +1,5 @@
 //! The whole program in a real terminal.
+mod control;
 mod journey;
 mod rejects;
 mod screenshots;
