@@ -13,7 +13,7 @@ impl Subject {
     /// The bytes of a text file; None where the object is none.
     fn text(&self) -> Option<Vec<u8>> {
         let path = self.connector.paths("t").into_iter().next()?;
-        (self.connector.kind() == "csv").then(|| std::fs::read(path).unwrap())
+        matches!(self.connector.kind(), "csv" | "tsv").then(|| std::fs::read(path).unwrap())
     }
     fn put_text(&self, text: &[u8]) {
         std::fs::write(&self.connector.paths("t")[0], text).unwrap();
