@@ -342,6 +342,6 @@ impl Lane {
         let path = state.ledger(&self.mapping.name, workspace.project().env.as_deref());
         let Some(mut ledger) = Ledger::open(&path)? else { return Ok(()) };
         let secret = crate::journal::ledger::Secret::of(&state.ledgers())?;
-        ledger.forget(&secret, keys.iter().map(|key| crate::resolve::keys::key_hash(key)))
+        ledger.forget(&secret, keys.iter().map(|key| crate::resolve::keys::key_hash(key)), Vec::new())
     }
 }
