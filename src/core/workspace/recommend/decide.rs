@@ -25,7 +25,7 @@ pub(super) fn decide(mapping: &Mapping, found: Found, cores: usize) -> Advice {
         })
         .collect();
     let (strategy, mut why) = choose(&facts, &ways);
-    let (workers, reason) = workers(&facts, mapping.run.workers, cores);
+    let (workers, reason) = workers(&facts, strategy, mapping.run.workers, cores);
     why.extend(reason);
     if facts.writable && !facts.atomic {
         why.push("what is written stays if a run is stopped here: a sample shows first whether it is right".to_owned());
@@ -149,10 +149,11 @@ fn impossible(strategy: Strategy, facts: &Facts, cursors: &[Candidate]) -> Optio
 }
 
 /// How many workers, and why.
-fn workers(facts: &Facts, set: usize, cores: usize) -> (usize, Option<String>) {
+fn workers(facts: &Facts, strategy: Strategy, set: usize, cores: usize) -> (usize, Option<String>) {
     let limit = facts.limit.as_ref().map(|limit| format!(" (here: {limit})")).unwrap_or_default();
     let wanted = match facts.source.count {
-        Some(rows) if rows >= MANY => cores.min(MOST_WORKERS),
+        // Of what an incremental plan reads only the changed rows are cleaned and mapped.
+        Some(rows) if rows >= MANY && !strategy.is_incremental() => cores.min(MOST_WORKERS),
         _ => 1,
     };
     if wanted > 1 {
@@ -160,7 +161,11 @@ fn workers(facts: &Facts, set: usize, cores: usize) -> (usize, Option<String>) {
         return (wanted, Some(reason));
     }
     if set > 1 {
-        let why = if cores > 1 { "so few rows" } else { "one core" };
+        let why = match cores {
+            1 => "one core",
+            _ if strategy.is_incremental() => "what changed",
+            _ => "so few rows",
+        };
         return (1, Some(format!("{set} workers are set; for {why} one is enough{limit}")));
     }
     (1, None)
@@ -229,8 +234,8 @@ impl Costs {
         let handled = if facts.target_bytes.is_some() {
             target.map(|target| target + if first { writes.unwrap_or_default() } else { 0 })
         } else if strategy.is_incremental() {
-            // Like the last time; what changes is not known before it is looked at.
-            facts.written_last
+            // What changes is not known before it is looked at.
+            Some(0)
         } else {
             writes
         };
@@ -241,7 +246,11 @@ impl Costs {
         if let Some(bytes) = facts.target_bytes.filter(|bytes| *bytes > 0) {
             words.push(format!("the target's file of {} is written anew", size(bytes)));
         }
-        words.push(seconds.map_or_else(|| "its time grows with what changed".to_owned(), about));
+        words.push(match seconds {
+            Some(seconds) if strategy == Strategy::Hash => format!("{} at most to find it", about(seconds)),
+            Some(seconds) => about(seconds),
+            None => "its time grows with what changed".to_owned(),
+        });
         Cost { reads, writes, seconds, words: words.join("; ") }
     }
 }
