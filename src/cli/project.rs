@@ -274,11 +274,11 @@ pub(crate) fn print_plan(plan: &Plan, out: &mut Output) -> Result<()> {
                     counts.held,
                     counts.rejected,
                     counts.deleted,
-                    counts.native,
-                    counts.after,
                 ]
                 .map(group),
             );
+            row.push(counts.native.map_or_else(|| "-".to_owned(), group));
+            row.push(group(counts.after));
             row
         })
         .collect();

@@ -310,6 +310,7 @@ fn a_cursor_reads_what_is_at_its_mark_or_after_and_asks_for_the_rows_it_may_have
     assert_eq!(incremental.from, Some(("AT".to_owned(), "99".to_owned())), "{:?}", part.warnings);
     assert_eq!((part.counts.read, part.counts.updated, incremental.unread), (3, 3, 47));
     assert!(incremental.asked && part.counts.closes());
+    assert_eq!((part.counts.native, part.counts.target_only), (None, None), "nobody looked at them");
     assert_eq!(part.counts.before, 53);
     let record = side.run(&plan);
     let result = record.results.iter().find(|result| result.mapping == "people").unwrap();
@@ -320,6 +321,56 @@ fn a_cursor_reads_what_is_at_its_mark_or_after_and_asks_for_the_rows_it_may_have
     assert!(part.counts.is_noop());
     assert_eq!((part.counts.read, part.counts.unchanged), (3, 3), "read again, known by their hashes");
     assert_eq!(part.incremental.as_ref().unwrap().looked, 0);
+}
+
+#[test]
+fn rows_that_all_have_the_mark_of_the_cursor_are_compared_and_the_next_plan_reads_few() {
+    let (side, mut rows) = filled(Kind::Cursor, 1_100);
+    let people = |plan: &Plan| plan.mappings.iter().find(|part| part.mapping == "people").unwrap().clone();
+    rows[6] = Row { name: Some("changed".into()), at: Some(200), ..rows[6].clone() };
+    side.fill("people", &rows);
+    let plan = side.plan(Mode::Incremental);
+    let (part, all) = (people(&plan), people(&side.plan(Mode::Full)));
+    let incremental = part.incremental.as_ref().unwrap();
+    assert!(part.warnings.iter().any(|text| text.contains("at the cursor's mark")), "{:?}", part.warnings);
+    assert_eq!((incremental.from.as_ref(), incremental.looked, incremental.asked), (None, 1, true));
+    assert_eq!((part.counts.read, part.counts.updated, part.counts.unchanged), (1_100, 1, 1_099));
+    assert_eq!((all.counts.read, all.counts.updated), (1_100, 1));
+    assert_eq!(side.run(&plan).state, RunState::Done);
+    rows[7] = Row { name: Some("changed".into()), at: Some(300), ..rows[7].clone() };
+    side.fill("people", &rows);
+    let part = people(&side.plan(Mode::Incremental));
+    let incremental = part.incremental.as_ref().unwrap();
+    assert_eq!(incremental.from, Some(("AT".to_owned(), "199".to_owned())), "{:?}", part.warnings);
+    assert_eq!((part.counts.read, part.counts.updated, incremental.unread), (2, 1, 1_098));
+}
+
+#[test]
+fn a_ledger_that_a_sample_began_is_one_that_a_cursor_looks_into() {
+    let side = Side::new(Kind::Cursor);
+    let row = |number: i64, no: &str, parent: &str, at: i64| Row {
+        number,
+        no: Some(no.into()),
+        name: Some(format!("name of {no}")),
+        parent: Some(parent.into()),
+        boss: None,
+        at: Some(at),
+    };
+    side.fill("accounts", &[row(1, "A7", "", 100)]);
+    side.fill("people", &[row(1, "P6", "A7", 100), row(2, "P7", "A8", 100)]);
+    let sample = PlanAsk { mode: Some(Mode::Full), limit: Some(1), ..PlanAsk::default() };
+    let sample = side.open().plan_as(&sample, &Silent).unwrap();
+    assert_eq!(side.run(&sample).state, RunState::Done);
+    let rest = side.plan(Mode::Incremental);
+    assert_eq!(rest.mappings.iter().map(|part| part.counts.inserted).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(rest.mappings[1].incremental.as_ref().unwrap().from, None, "a sample is no mark");
+    assert_eq!(side.run(&rest).state, RunState::Done);
+    // The account that P7 waits for comes; the row of P7 stays as it is.
+    side.fill("accounts", &[row(1, "A7", "", 100), row(2, "A8", "", 200)]);
+    let plan = side.plan(Mode::Incremental);
+    let people = &plan.mappings[1];
+    assert!(people.incremental.as_ref().unwrap().from.is_some(), "{:?}", people.warnings);
+    assert_eq!((plan.mappings[0].counts.inserted, people.counts.updated), (1, 1), "{:?}", people.incremental);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What is refused, with nothing written.
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use crate::support::command::{Answer, folder, run};
 
 const PROJECT: &str =
@@ -117,4 +119,112 @@ fn a_typo_in_a_transform_is_shown_under_the_expression() {
     assert!(answer.out.contains("    upper(nmae)\n          ^^^^"), "{}", answer.out);
     assert!(answer.out.contains("mappings/t.toml:8"), "{}", answer.out);
     run(dir.path(), &["plan", "--out", "plan.json"]).expect(2);
+}
+
+/// `id,name` lines of these numbers.
+fn lines(numbers: std::ops::Range<u32>) -> String {
+    let rows: Vec<String> = numbers.map(|number| format!("{number},Name {number}\n")).collect();
+    format!("id,name\n{}", rows.concat())
+}
+
+#[test]
+fn no_guard_on_deletes_is_weaker_in_an_incremental_plan() {
+    let mapping = MAPPING.replace("key =", "target_only = \"delete\"\nkey =") + "\n[run]\nerror_budget = 3\n";
+    for mode in ["full", "incremental"] {
+        let dir = project(&mapping, &lines(0..20), "id,name\n");
+        let plan = |code: i32| run(dir.path(), &["plan", "--mode", mode, "--out", "plan.json"]).expect(code);
+        let source = |text: &str| std::fs::write(dir.path().join("old/t.csv"), text).unwrap();
+        let all = lines(0..20);
+        plan(1);
+        migrate(dir.path()).expect(0);
+        assert_eq!(target(dir.path()), all);
+
+        source("id,name\n");
+        let shown = plan(0);
+        assert!(shown.out.contains("the source is empty: nothing is deleted"), "{mode}: {}", shown.out);
+        migrate(dir.path());
+        assert_eq!(target(dir.path()), all, "{mode}: an empty source");
+
+        source("");
+        let answer = run(dir.path(), &["plan", "--mode", mode, "--out", "none.json"]);
+        assert!(answer.code >= 2, "{mode}: a file without a header: {} {}", answer.code, answer.out);
+        assert!(!dir.path().join("none.json").exists());
+
+        // The rest of the file is there and cannot be read.
+        source(&(lines(0..10) + "10,Name,too,many\n"));
+        let shown = plan(0);
+        assert!(shown.out.contains("could not be read: nothing is deleted"), "{mode}: {}", shown.out);
+        migrate(dir.path());
+        assert_eq!(target(dir.path()), all, "{mode}: half of the source");
+
+        // The file was cut at the end of a line.
+        source(&lines(0..10));
+        let shown = plan(1);
+        let words = "10 of 20 target rows in scope would be deleted or marked, max_deletes allows 1";
+        assert!(shown.out.contains(&format!("BLOCKED: {words}")), "{mode}: {}", shown.out);
+        let refused = migrate(dir.path()).expect(6);
+        assert!(refused.err.contains(words) && refused.err.contains("raise max_deletes"), "{mode}: {}", refused.err);
+        assert_eq!(target(dir.path()), all, "{mode}: over the cap");
+
+        source(&lines(0..19));
+        plan(1);
+        migrate(dir.path()).expect(0);
+        assert_eq!(target(dir.path()), lines(0..19), "{mode}: within the cap");
+    }
+}
+
+#[test]
+fn a_table_read_by_a_cursor_deletes_by_tombstones_alone_and_within_the_cap() {
+    let project = "[platforms.old]\nkind = \"sqlite\"\npath = \"old.db\"\n\n[platforms.new]\nkind = \"sqlite\"\npath = \"new.db\"\n";
+    let mapping = "from = \"old:t\"\nto = \"new:t\"\nkey = [\"no\"]\nmatch = [\"crosswalk\", \"no\"]\ntarget_only = \"delete\"\n\
+                   deleted = \"NAME = 'gone'\"\n\n[fields]\nno = \"NO\"\nname = \"NAME\"\n\n[run]\ncursor = \"AT\"\n";
+    let dir = folder(&[("project.toml", project), ("mappings/t.toml", mapping)]);
+    let sql = |file: &str, text: &str| Connection::open(dir.path().join(file)).unwrap().execute_batch(text).unwrap();
+    sql("old.db", "CREATE TABLE t (NO TEXT, NAME TEXT, AT INTEGER)");
+    let fill = "DELETE FROM t; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+                INSERT INTO t (rowid, NO, NAME, AT) SELECT i, 'N' || i, 'name', 100 + i FROM n;";
+    sql("old.db", fill);
+    sql(
+        "new.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, no TEXT UNIQUE, name TEXT); INSERT INTO t (name) VALUES ('native');",
+    );
+    let rows = || -> i64 {
+        let db = Connection::open(dir.path().join("new.db")).unwrap();
+        db.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
+    };
+    let plan = |mode: &str| run(dir.path(), &["plan", "--mode", mode, "--out", "plan.json"]);
+    plan("full").expect(1);
+    migrate(dir.path()).expect(0);
+    assert_eq!(rows(), 21);
+
+    sql("old.db", "DELETE FROM t");
+    for (mode, words) in [("full", "the source is empty: nothing is deleted"), ("incremental", "none is deleted")] {
+        let shown = plan(mode).expect(0);
+        assert!(shown.out.contains(words), "{mode}: {}", shown.out);
+        migrate(dir.path());
+        assert_eq!(rows(), 21, "{mode}");
+    }
+    sql("old.db", fill);
+
+    // Half of the records are deleted in the source, later than the mark.
+    sql("old.db", "UPDATE t SET NAME = 'gone', AT = 500 WHERE rowid > 10");
+    for mode in ["full", "incremental"] {
+        let shown = plan(mode).expect(1);
+        let words = "10 of 20 target rows in scope would be deleted or marked, max_deletes allows 1";
+        assert!(shown.out.contains(&format!("BLOCKED: {words}")), "{mode}: {}", shown.out);
+        let figures = shown.out.lines().find(|line| line.starts_with("t ")).unwrap();
+        let native = figures.split_whitespace().rev().nth(1).unwrap();
+        assert_eq!(native, if mode == "full" { "1" } else { "-" }, "{mode}: {figures}");
+        let refused = migrate(dir.path()).expect(6);
+        assert!(refused.err.contains(words), "{mode}: {}", refused.err);
+        assert_eq!(rows(), 21, "{mode}");
+        let told = run(dir.path(), &["plan", "--mode", mode, "--json"]).json();
+        assert_eq!(told["mappings"][0]["counts"]["native"].is_null(), mode == "incremental", "{told}");
+        assert_eq!(told["mappings"][0]["incremental"]["from"].is_null(), mode == "full", "{told}");
+    }
+    let looser = mapping.to_owned() + "max_deletes = 10\n";
+    std::fs::write(dir.path().join("mappings/t.toml"), looser).unwrap();
+    plan("incremental").expect(1);
+    migrate(dir.path()).expect(0);
+    assert_eq!(rows(), 11);
 }

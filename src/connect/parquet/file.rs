@@ -86,12 +86,23 @@ impl ParquetFile {
             self.next += 1;
         }
         let Some(rows) = self.groups.get(self.next).copied() else { return Ok(None) };
-        let first = self.groups[..self.next].iter().sum();
+        // The reader goes through all groups that it is told of, whatever rows are asked for: it is told of this one only.
+        // Places of bytes count from the file's start.
+        let metadata = FileMetadata {
+            version: self.footer.version,
+            num_rows: rows,
+            max_row_group_height: rows,
+            created_by: None,
+            row_groups: vec![self.footer.row_groups[self.next].clone()],
+            key_value_metadata: self.footer.key_value_metadata.clone(),
+            schema_descr: self.footer.schema_descr.clone(),
+            column_orders: None,
+            footer_buf: self.footer.footer_buf.clone(),
+        };
         self.next += 1;
         let mut reader = ParquetReader::new(&mut self.file);
-        reader.set_metadata(self.footer.clone());
+        reader.set_metadata(Arc::new(metadata));
         let frame = reader
-            .with_slice(Some((first, rows)))
             .read_parallel(ParallelStrategy::None)
             .finish()
             .map_err(|error| Error::from(error).at(self.path.display()))?;

@@ -92,10 +92,11 @@ impl Agreed<'_> {
                 ledger.update(&agreement, &change)
             }
             _ => {
+                // Rows that were not taken are not covered by a mark; later runs look into it all the same.
+                let cursor = planned.mark.is_some();
                 if !all {
                     agreement.mark = None;
                 }
-                let cursor = agreement.mark.is_some();
                 let mut loader = Loader::create(&path, cursor)?;
                 self.each(|entry, locator| match entry {
                     Some(entry) => loader.push(&entry),

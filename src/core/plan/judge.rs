@@ -87,14 +87,14 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
             advice: "mend them (crm-console rejects show), or raise error_budget under [run] of the mapping".into(),
         });
     }
-    let cap = run.max_deletes.of(counts.before);
+    let scope = in_scope(plan);
+    let cap = run.max_deletes.of(scope);
     if counts.deleted + counts.marked > cap {
         plan.blocked.push(Blocked {
             data: false,
             reason: format!(
-                "{} of {} target rows would be deleted or marked, max_deletes allows {cap}",
+                "{} of {scope} target rows in scope would be deleted or marked, max_deletes allows {cap}",
                 counts.deleted + counts.marked,
-                counts.before
             ),
             advice: "look at them, then raise max_deletes under [run] of the mapping if they shall go".into(),
         });
@@ -107,4 +107,17 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
         });
     }
     debug_assert_eq!(rows.deletes(), counts.deleted);
+}
+
+/// Target rows that a share of deletes is a share of: rows native to the target are nobody's to delete, so many of them must
+/// not raise the cap. Where nobody looked at them, the rows of the records that are known.
+fn in_scope(plan: &MappingPlan) -> u64 {
+    let counts = &plan.counts;
+    match counts.native {
+        Some(native) => counts.before.saturating_sub(native),
+        None => {
+            let unread = plan.incremental.as_ref().map_or(0, |incremental| incremental.unread_records);
+            counts.before.min(unread + counts.updated + counts.unchanged + counts.deleted + counts.marked)
+        }
+    }
 }

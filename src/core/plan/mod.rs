@@ -100,10 +100,12 @@ pub struct Counts {
     pub deleted: u64,
     /// Target rows marked by `target_only = "mark:…"`.
     pub marked: u64,
-    /// Target rows that are none of this mapping's business.
-    pub native: u64,
-    /// Target rows in scope that the source lacks, whatever happens to them.
-    pub target_only: u64,
+    /// Target rows that are none of this mapping's business. None: they were not looked at.
+    #[serde(default)]
+    pub native: Option<u64>,
+    /// Target rows in scope that the source lacks, whatever happens to them. None: they were not looked at.
+    #[serde(default)]
+    pub target_only: Option<u64>,
     /// Target rows before.
     pub before: u64,
     /// Target rows after.

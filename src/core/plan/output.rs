@@ -261,8 +261,10 @@ impl Output {
             counts.unchanged += looked.unchanged;
             counts.filtered += looked.filtered;
         }
-        counts.native = rows.native;
-        counts.target_only = rows.target_only;
+        // Of a target of which only some rows were read nobody knows what else it holds.
+        let whole = job.asked.is_none();
+        counts.native = whole.then_some(rows.native);
+        counts.target_only = whole.then_some(rows.target_only);
         counts.before = job.asked.unwrap_or(facts.rows as u64);
         counts.after = (counts.before + counts.inserted).saturating_sub(counts.deleted);
         let mut causes: Vec<Cause> =

@@ -185,14 +185,17 @@ fn balance(data: &ReportData, html: &mut Html) {
             html.element(
                 "p",
                 &format!(
-                    "{}: {} before + {} inserted - {} deleted = {} after ({} marked, {} native to the target)",
+                    "{}: {} before + {} inserted - {} deleted = {} after ({} marked, {})",
                     result.to,
                     grouped(counts.before),
                     grouped(counts.inserted),
                     grouped(counts.deleted),
                     grouped(counts.after),
                     grouped(counts.marked),
-                    grouped(counts.native),
+                    counts.native.map_or_else(
+                        || "rows native to the target not looked at".to_owned(),
+                        |native| format!("{} native to the target", grouped(native)),
+                    ),
                 ),
             );
             let (class, words) =

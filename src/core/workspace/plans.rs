@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use super::Freshness;
 use super::Workspace;
 use super::samples::Sample;
-use super::seeking::Seeking;
+use super::seeking::{Seeking, Sought};
 use crate::error::{Error, Result};
 use crate::journal::erased::ErasedList;
 use crate::journal::ledger::Secret;
@@ -222,6 +222,8 @@ impl Workspace {
             if let Err(Some(why)) = &since {
                 plan.warnings.push(format!("planned in full: {why}"));
             } else if let Err(Some(why)) = &sought {
+                plan.warnings.push((*why).to_owned());
+            } else if let Ok(Sought { note: Some(why), .. }) = &sought {
                 plan.warnings.push((*why).to_owned());
             }
             if sought.as_ref().is_ok_and(|sought| sought.cursor) && mapping.target_only.acts() {

@@ -10,7 +10,9 @@ use crate::journal::erased::ErasedList;
 use crate::journal::ledger::{Ledger, Secret};
 use crate::journal::{Crosswalk, StateDir};
 use crate::monitor::Monitor;
-use crate::plan::incremental::{Asked, Found, Ground, Looked, Since, begin, extend, rows_of_ids, seek, unable, unfit};
+use crate::plan::incremental::{
+    Asked, Found, Ground, Looked, Since, begin, extend, much, rows_of_ids, seek, unable, unfit,
+};
 use crate::plan::links::ParentIndex;
 use crate::plan::material::NUMBER;
 use crate::plan::ops::{IDENTITY, KEY, OP, OPS_BATCH, Store, operation, ops_path};
@@ -20,6 +22,7 @@ use crate::platform::{Connector, Part, Source};
 use crate::project::{Mapping, TargetOnly};
 use crate::table::Snapshot;
 use crate::table::snapshot::forget::Forget;
+use crate::table::snapshot::{PartTaken, PartWanted};
 
 /// How often rows that hang on others are read after them; a chain that is longer is a case for reading everything.
 const ROUNDS: usize = 8;
@@ -35,6 +38,8 @@ pub(super) struct Sought {
     pub(super) rows: u64,
     /// Of the source only the rows from a cursor's value on were read.
     pub(super) cursor: bool,
+    /// Why it was not read by its cursor, where there is something to say.
+    pub(super) note: Option<&'static str>,
 }
 
 /// What a search is made with.
@@ -90,7 +95,7 @@ impl Workspace {
         if let (Some(_), Source::Object(source)) = (&mapping.run.cursor, &mapping.from.source) {
             match Self::by_cursor(&shape, &since, [from.as_ref(), to.as_ref()], source, with)? {
                 Ok((source, target, looked)) => {
-                    return Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: true }));
+                    return Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: true, note: None }));
                 }
                 Err(reason) => why = reason,
             }
@@ -115,7 +120,7 @@ impl Workspace {
             Found::More(_) => return Ok(Err(why)),
             Found::Much(reason) => return Ok(Err(why.or(Some(reason)))),
         };
-        Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: false }))
+        Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: false, note: why }))
     }
 
     fn ground<'a>(shape: &'a Shape, source: &'a Snapshot, since: &'a Since, with: &Seeking<'a>) -> Ground<'a> {
@@ -147,7 +152,14 @@ impl Workspace {
         let Some(start) = begin(mark, mapping.run.overlap) else {
             return Ok(Err(Some("the overlap cannot be taken from the cursor's value: the whole source is compared")));
         };
+        let label = &mapping.from.label;
+        let erased = with.erased.and_then(|list| list.of_object(label));
+        let forget = erased.as_ref().map(|erased| erased as &dyn Forget);
+        let most = much(&since.agreement);
         let mut also = since.ledger.open_rows()?;
+        if also.len() as u64 > most {
+            return Ok(Err(Some("more than an eighth of the source was left out before: all of it is compared")));
+        }
         let mut forced: Vec<String> = Vec::new();
         for round in 0..ROUNDS {
             let part = Part::Since {
@@ -158,13 +170,19 @@ impl Workspace {
             };
             let folder = |side: &str| with.dir.join(format!("{}.{side}{round}", mapping.name));
             let dir = folder("source");
-            let label = &mapping.from.label;
-            let forget = with.erased.and_then(|list| list.of_object(label));
-            let forget = forget.as_ref().map(|forget| forget as &dyn Forget);
-            let Some(source) = Snapshot::take_part(forget, from, object, &part, label, &dir, with.monitor)? else {
-                return Ok(Err(Some(
-                    "this source cannot be read from a cursor's value on: all of it is read and compared",
-                )));
+            let wanted = PartWanted { object, part: &part, label, most };
+            let source = match Snapshot::take_part(forget, from, &wanted, &dir, with.monitor)? {
+                PartTaken::Taken(source) => *source,
+                PartTaken::More => {
+                    return Ok(Err(Some(
+                        "more than an eighth of the source is at the cursor's mark or after it: all of it is compared",
+                    )));
+                }
+                PartTaken::Unable => {
+                    return Ok(Err(Some(
+                        "this source cannot be read from a cursor's value on: all of it is read and compared",
+                    )));
+                }
             };
             if !source.has_locators() {
                 return Ok(Err(None));

@@ -21,8 +21,10 @@ pub(super) struct Old {
     pub(super) pending: u64,
     /// Ordinal of the next row.
     pub(super) ordinal: u64,
-    /// Pieces that are no rows since the last row.
+    /// Pieces that are no rows since the last row, one that was put back included.
     pub(super) others: u64,
+    /// The same since the last row of the old file.
+    between: u64,
     /// Of those, how many stood before the row that was sought last.
     pub(super) others_before: u64,
 }
@@ -39,6 +41,7 @@ impl Old {
             pending,
             ordinal: 0,
             others: 0,
+            between: 0,
             others_before: 0,
         })
     }
@@ -57,11 +60,13 @@ impl Old {
                 Step::Other => {
                     self.pending += self.reader.line() - line;
                     self.others += 1;
+                    self.between += 1;
                 }
                 Step::Row => {
                     let lines = self.reader.line() - line;
                     self.ordinal += 1;
-                    self.others_before = std::mem::take(&mut self.others);
+                    self.others = 0;
+                    self.others_before = std::mem::take(&mut self.between);
                     if self.ordinal - 1 == ordinal {
                         return Ok(Some(lines));
                     }
@@ -84,6 +89,7 @@ impl Old {
                 Step::Other => {
                     self.pending += self.reader.line() - line;
                     self.others += 1;
+                    self.between += 1;
                 }
                 Step::Row => {
                     self.reader.step_back(line);

@@ -82,7 +82,8 @@ pub(super) fn write(job: &Job<'_>, touched: &Touched, pairs: &Pairs) -> Result<M
     let source = rows.finish(version.clone())?;
     counts.before = pairs.hashes.len() as u64;
     counts.after = (counts.before + counts.inserted).saturating_sub(counts.deleted);
-    counts.native = counts.before.saturating_sub(pairs.count());
+    counts.native = Some(counts.before.saturating_sub(pairs.count()));
+    counts.target_only = Some(0);
     let mut causes: Vec<Cause> = causes
         .into_iter()
         .map(|(cause, rows)| Cause { cause: cause.to_owned(), field: None, step: "revert".to_owned(), rows })

@@ -172,7 +172,7 @@ pub(crate) fn seek<'a>(ground: Ground<'a>, asked: Asked<'a>, cursor: bool, force
     let mut search = Search::new(ground, Side::Asked(Box::new(asked)), cursor)?;
     search.forced = forced.iter().cloned().collect();
     let mark = if cursor { search.rows_read()? } else { search.sources()? };
-    if !cursor && search.queue.len() as u64 > MUCH.max(ground.since.agreement.records / 8) {
+    if !cursor && search.queue.len() as u64 > much(&ground.since.agreement) {
         return Ok(Found::Much("more than an eighth of the source changed"));
     }
     if cursor {
@@ -191,8 +191,10 @@ pub(crate) fn seek<'a>(ground: Ground<'a>, asked: Asked<'a>, cursor: bool, force
     Ok(Found::Looked(Box::new(Looked { mark, ..looked }), Box::new(asked.finish()?)))
 }
 
-/// Rows that may always be asked for one by one.
-const MUCH: u64 = 10_000;
+/// Rows that may be asked for one by one; for more of them it costs less to go over all.
+pub(crate) fn much(agreement: &Agreement) -> u64 {
+    1_000.max(agreement.records / 8)
+}
 
 impl<'a> Search<'a> {
     fn new(ground: Ground<'a>, side: Side<'a>, cursor: bool) -> Result<Self> {

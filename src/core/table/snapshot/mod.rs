@@ -21,7 +21,7 @@ pub use self::write::SnapshotWriter;
 use super::{RowSource, Window};
 use crate::error::{Error, Result};
 use crate::monitor::{Monitor, Progress};
-use crate::platform::{Connector, LINE, ObjectVersion, Part, ReadOptions, ReadReject, RecordReader, Schema, Source};
+use crate::platform::{Connector, LINE, ObjectVersion, Part, ReadOptions, ReadReject, Schema, Source};
 
 /// Rows of a row group: what one window read decodes.
 pub const ROW_GROUP: usize = 8_192;
@@ -56,6 +56,30 @@ pub struct Snapshot {
     dir: PathBuf,
     meta: SnapshotMeta,
     rows: Arc<Rows>,
+}
+
+/// A part of an object that is to be read.
+#[derive(Clone, Copy)]
+pub struct PartWanted<'a> {
+    /// Object.
+    pub object: &'a str,
+    /// Which of its rows.
+    pub part: &'a Part,
+    /// The object as it is shown.
+    pub label: &'a str,
+    /// Rows at most; a part that has more is not worth being read by itself.
+    pub most: u64,
+}
+
+/// How reading a part ended.
+#[derive(Debug)]
+pub enum PartTaken {
+    /// It was read.
+    Taken(Box<Snapshot>),
+    /// It has more rows than were wanted; nothing is kept of it.
+    More,
+    /// The platform can only read all of the object.
+    Unable,
 }
 
 impl Snapshot {
@@ -117,31 +141,34 @@ impl Snapshot {
         writer.finish(after)
     }
 
-    /// Reads a part of an object into `dir`, without what must not be kept; None if the platform can only read all of it.
+    /// Reads a part of an object into `dir`, without what must not be kept.
     pub fn take_part(
         forget: Option<&dyn Forget>,
         connector: &dyn Connector,
-        object: &str,
-        part: &Part,
-        label: &str,
+        wanted: &PartWanted<'_>,
         dir: &Path,
         monitor: &dyn Monitor,
-    ) -> Result<Option<Self>> {
+    ) -> Result<PartTaken> {
+        let PartWanted { object, part, label, most } = *wanted;
         let version = connector.version(object)?;
-        let Some(mut reader) = connector.read_part(object, part, &ReadOptions::default())? else { return Ok(None) };
+        let Some(mut reader) = connector.read_part(object, part, &ReadOptions::default())? else {
+            return Ok(PartTaken::Unable);
+        };
         let mut writer = SnapshotWriter::create(dir, label, reader.schema().clone())?;
-        let pieces = |reader: &mut dyn RecordReader| {
+        loop {
+            monitor.check()?;
+            let batch = reader.next_batch()?;
             let mut pieces = reader.take_rejects();
             if let Some(forget) = forget {
                 for piece in &mut pieces {
                     forget.forget_piece(piece);
                 }
             }
-            pieces
-        };
-        while let Some(batch) = reader.next_batch()? {
-            monitor.check()?;
-            writer.reject(&pieces(reader.as_mut()))?;
+            writer.reject(&pieces)?;
+            let Some(batch) = batch else { break };
+            if writer.rows() + batch.frame.height() as u64 > most {
+                return Ok(PartTaken::More);
+            }
             writer.take(forget, batch.frame)?;
             monitor.report(Progress {
                 step: format!("reading of {label} what changed"),
@@ -149,8 +176,7 @@ impl Snapshot {
                 total: None,
             });
         }
-        writer.reject(&pieces(reader.as_mut()))?;
-        writer.finish(version).map(Some)
+        Ok(PartTaken::Taken(Box::new(writer.finish(version)?)))
     }
 
     /// Opens one that was taken.

@@ -19,7 +19,7 @@ pub(super) fn follow(lane: &mut Lane, part: &MappingPlan, told: &Told) {
         part.incremental.as_ref().is_none_or(|incremental| incremental.from.is_none() && !incremental.asked);
     let extra = match &lane.status.tally {
         Some(tally) if !looked_whole => tally.extra,
-        _ => counts.target_only.saturating_sub(counts.deleted + counts.marked),
+        _ => counts.target_only.unwrap_or_default().saturating_sub(counts.deleted + counts.marked),
     };
     lane.status.rejects = left_out;
     lane.status.tally = Some(Tally {

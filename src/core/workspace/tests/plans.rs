@@ -6,6 +6,24 @@ use crate::project::StateConfig;
 use crate::workspace::plans::PlanRequest;
 use crate::workspace::{PlanRow, Workspace};
 
+/// Nothing, all of the target having been looked at.
+const LOOKED: Counts = Counts {
+    read: 0,
+    inserted: 0,
+    updated: 0,
+    unchanged: 0,
+    filtered: 0,
+    merged: 0,
+    held: 0,
+    rejected: 0,
+    deleted: 0,
+    marked: 0,
+    native: Some(0),
+    target_only: Some(0),
+    before: 0,
+    after: 0,
+};
+
 const PEOPLE: &str = r#"
 from = "old:people"
 to = "new:people"
@@ -45,7 +63,17 @@ fn rows_are_inserted_updated_or_left_and_natives_stay() {
     let counts = part.counts;
     assert_eq!(
         counts,
-        Counts { read: 3, inserted: 1, updated: 1, unchanged: 1, native: 1, before: 3, after: 4, ..Counts::default() }
+        Counts {
+            read: 3,
+            inserted: 1,
+            updated: 1,
+            unchanged: 1,
+            native: Some(1),
+            target_only: Some(0),
+            before: 3,
+            after: 4,
+            ..Counts::default()
+        }
     );
     assert!(counts.closes());
     assert!(part.blocked.is_empty(), "{:?}", part.blocked);
@@ -84,7 +112,7 @@ fn keys_that_are_missing_or_twice_are_rejected_and_nothing_is_deleted_then() {
         .new_side("people", "legacy_id,name,city\n9,Old,Bonn\n8,Far,Rom");
     let plan = bench.plan();
     let counts = plan.mappings[0].counts;
-    assert_eq!((counts.inserted, counts.rejected, counts.deleted, counts.target_only), (1, 2, 0, 1));
+    assert_eq!((counts.inserted, counts.rejected, counts.deleted, counts.target_only), (1, 2, 0, Some(1)));
     assert!(counts.closes());
     assert!(plan.mappings[0].warnings.iter().any(|text| text.contains("no key")));
     let steps: Vec<String> = rejects(&bench.open(), &plan).into_iter().map(|reject| reject.step).collect();
@@ -101,8 +129,8 @@ fn rows_in_scope_that_the_source_lacks_go_by_policy() {
             .new_side("people", "legacy_id,name,city,gone\n9,Old,Bonn,-\n8,Far,Rom,-\n1,Ann,Ulm,-");
         let plan = bench.plan();
         let counts = plan.mappings[0].counts;
-        assert_eq!((counts.deleted, counts.marked, counts.target_only), (deleted, marked, 1), "{policy}");
-        assert_eq!((counts.native, counts.unchanged), (1, 1), "{policy}");
+        assert_eq!((counts.deleted, counts.marked, counts.target_only), (deleted, marked, Some(1)), "{policy}");
+        assert_eq!((counts.native, counts.unchanged), (Some(1), 1), "{policy}");
         assert!(counts.closes(), "{policy}");
         let workspace = bench.open();
         for row in rows(&workspace, &plan, Operation::Mark, None) {
@@ -242,7 +270,7 @@ fn tombstones_delete_their_row_and_count_as_filtered() {
     let counts = bench.plan().mappings[0].counts;
     assert_eq!(
         counts,
-        Counts { read: 4, inserted: 1, filtered: 2, held: 1, deleted: 1, before: 2, after: 2, ..Counts::default() }
+        Counts { read: 4, inserted: 1, filtered: 2, held: 1, deleted: 1, before: 2, after: 2, ..LOOKED }
     );
     assert!(counts.closes());
 }
@@ -271,7 +299,7 @@ email = "MAIL"
 fn a_target_that_is_not_there_yet_gets_all_rows() {
     let bench = Bench::new(&[("people", PEOPLE)]).old("people", "ID,NAME,CITY\n1,Ann,Ulm\n2,Bob,-");
     let counts = bench.plan().mappings[0].counts;
-    assert_eq!(counts, Counts { read: 2, inserted: 2, after: 2, ..Counts::default() });
+    assert_eq!(counts, Counts { read: 2, inserted: 2, after: 2, ..LOOKED });
 }
 
 #[test]
@@ -348,4 +376,28 @@ fn old_plans_go_but_those_that_runs_refer_to() {
     assert!(workspace.verify(&first, &Silent).is_ok());
     assert!(made.iter().rev().take(kept).all(there));
     assert_eq!(std::fs::read_dir(&plans).unwrap().count(), kept + 1, "{made:?}");
+}
+
+#[test]
+fn counts_of_a_plan_that_was_stored_with_figures_for_all_are_read() {
+    let counts = Counts { read: 3, inserted: 3, native: None, target_only: None, after: 3, ..Counts::default() };
+    let text = serde_json::to_string(&counts).unwrap();
+    assert!(text.contains("\"native\":null"), "{text}");
+    assert_eq!(serde_json::from_str::<Counts>(&text).unwrap(), counts);
+    let old = text.replace("\"native\":null", "\"native\":7").replace("\"target_only\":null", "\"target_only\":0");
+    let old: Counts = serde_json::from_str(&old).unwrap();
+    assert_eq!((old.native, old.target_only), (Some(7), Some(0)));
+}
+
+#[test]
+fn rows_that_are_native_to_the_target_do_not_raise_the_cap_on_deletes() {
+    let text = "from = \"old:people\"\nto = \"new:people\"\nkey = [\"no\"]\ntarget_only = \"delete\"\n\
+                scope = \"no IS NOT NULL\"\n[fields]\nno = \"NO\"\n[run]\nmax_deletes = \"50%\"\n";
+    let natives = "\n-".repeat(40);
+    let bench =
+        Bench::new(&[("people", text)]).old("people", "NO\n1").new_side("people", &format!("no\n1\n2\n3\n4{natives}"));
+    let part = bench.plan().mappings.remove(0);
+    assert_eq!((part.counts.deleted, part.counts.native), (3, Some(40)));
+    assert!(part.blocked[0].reason.starts_with("3 of 4 target rows in scope"), "{:?}", part.blocked);
+    assert!(part.blocked[0].reason.ends_with("allows 2"), "{:?}", part.blocked);
 }

@@ -172,20 +172,22 @@ fn model(case: &Case) -> Counts {
         }
     }
     let may = !case.source.is_empty() && !keyless;
+    let (mut native, mut target_only) = (0, 0);
     for at in 0..case.target.len() {
         let in_scope = case.scoped && case.target[at][2] == Some("x");
         if dead.contains(&at) && !taken.contains(&at) {
             counts.deleted += u64::from(may);
         } else if !touched.contains(&at) {
             if in_scope {
-                counts.target_only += 1;
+                target_only += 1;
                 counts.deleted += u64::from(may && case.target_only == "delete");
                 counts.marked += u64::from(may && case.target_only == "mark:gone");
             } else {
-                counts.native += 1;
+                native += 1;
             }
         }
     }
+    (counts.native, counts.target_only) = (Some(native), Some(target_only));
     counts.after = counts.before + counts.inserted - counts.deleted;
     counts
 }

@@ -43,7 +43,7 @@ fn rows_edited_since_are_held_the_others_go_back_and_forth() {
     assert_eq!(bench.new.rows("people").len(), after.len(), "planning writes nothing");
     assert!(part.counts.closes());
     let counts = (part.counts.updated, part.counts.inserted, part.counts.deleted, part.counts.held, part.counts.native);
-    assert_eq!(counts, (1, 1, 1, 1, 1));
+    assert_eq!(counts, (1, 1, 1, 1, Some(1)));
     let (held, _) = workspace.plan_rows(&plan, "people", Operation::Held, None, 0, 9).unwrap();
     assert_eq!((held[0].key.as_str(), held[0].reason.as_deref()), ("1", Some("changed since the run")));
     let (changed, _) = workspace.plan_rows(&plan, "people", Operation::Update, Some("name"), 0, 9).unwrap();

@@ -1,5 +1,5 @@
 //! The Diff screen, drawn.
-use crm_core::plan::{Counts, MappingPlan, Operation, Plan};
+use crm_core::plan::{Counts, Incremental, MappingPlan, Operation, Plan};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -25,7 +25,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &DiffScreen, look:
     };
     let used = counts(frame, area, plan, screen, look);
     let Some(mapping) = screen.mapping(plan) else { return };
-    let notes = notes(plan, mapping, look);
+    let notes = notes(plan, mapping, usize::from(area.width), look);
     let most = usize::from(area.height) / 3;
     let mut row = used;
     // Where they are too many the last line says how many more there are.
@@ -35,7 +35,8 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, screen: &DiffScreen, look:
         row += 1;
     }
     if notes.len() > shown {
-        widgets::put(frame, area, row, &format!(" and {} more notes", notes.len() - shown), look.theme.dim(), look);
+        let words = format!(" and {} more lines of notes", notes.len() - shown);
+        widgets::put(frame, area, row, &words, look.theme.dim(), look);
         row += 1;
     }
     let below = u16::try_from(row).unwrap_or(area.height).min(area.height);
@@ -100,7 +101,7 @@ impl Layout {
                 .map(|(at, (operation, heading))| (at, widest(heading, &|counts| count(counts, *operation))))
                 .collect(),
             after: widest("AFTER", &|counts| counts.after),
-            native: if wide { widest("| NATIVE", &|counts| counts.native) } else { 0 },
+            native: if wide { widest("| NATIVE", &|counts| counts.native.unwrap_or_default()) } else { 0 },
             parted,
         }
     }
@@ -165,12 +166,26 @@ fn counts(frame: &mut Frame, area: Rect, plan: &Plan, screen: &DiffScreen, look:
         }
         spans.push(Span::styled(fit_right(&figure(mapping.counts.after), layout.after, look), base));
         if wide {
-            spans.push(Span::styled(fit_right(&figure(mapping.counts.native), layout.native, look), base));
+            let native = mapping.counts.native.map_or_else(|| "-".to_owned(), figure);
+            spans.push(Span::styled(fit_right(&native, layout.native, look), base));
         }
         widgets::line(frame, area, row, Line::from(spans));
         row += 1;
     }
     row
+}
+
+/// How much an incremental plan looked at, in a line.
+fn incremental_words(incremental: &Incremental) -> String {
+    let looked = number(incremental.looked);
+    let rest = number(incremental.unchanged + incremental.filtered);
+    match &incremental.from {
+        None => format!(" Incremental, all compared: {looked} looked at, {rest} as the last run left them"),
+        Some((column, value)) => {
+            let unread = number(incremental.unread);
+            format!(" Incremental from {column} {value} on: {looked} looked at, {rest} as before, {unread} not read")
+        }
+    }
 }
 
 /// A heading, closer where it is tight: `ADD+`.
@@ -179,13 +194,17 @@ fn title(heading: &str, wide: bool) -> String {
 }
 
 /// What an operator must know of a mapping's plan, the most pressing first.
-fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatui::style::Style)> {
+fn notes(plan: &Plan, mapping: &MappingPlan, room: usize, look: &Look) -> Vec<(String, ratatui::style::Style)> {
     let mut notes = Vec::new();
     if let Some(run) = DiffScreen::reverts(plan) {
         notes.push((format!(" REVERT: makes rows what they were before run {run}"), look.theme.title()));
     }
     for blocked in &mapping.blocked {
-        notes.push((format!(" BLOCKED: {} ({})", blocked.reason, blocked.advice), look.theme.bad()));
+        // Figures at the end of the reason and what to do about it must not fall behind the edge.
+        let reason = text::wrap_line(&format!("BLOCKED: {}", blocked.reason), room.saturating_sub(2), look);
+        let advice = text::wrap_line(&blocked.advice, room.saturating_sub(4), look);
+        notes.extend(reason.into_iter().map(|line| (format!(" {line}"), look.theme.bad())));
+        notes.extend(advice.into_iter().map(|line| (format!("   {line}"), look.theme.warn())));
     }
     let counts = &mapping.counts;
     let open: Vec<&str> = plan
@@ -196,9 +215,12 @@ fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatu
         .collect();
     notes.push(if open.is_empty() {
         let text = format!(
-            " Closes. DELETES {}. Native rows, untouched: {}. Before {}, after {}.",
+            " Closes. DELETES {}. {}. Before {}, after {}.",
             number(plan.mappings.iter().map(|mapping| mapping.counts.deleted).sum()),
-            number(counts.native),
+            counts.native.map_or_else(
+                || "Native: not looked at".to_owned(),
+                |native| format!("Native rows, untouched: {}", number(native))
+            ),
             number(counts.before),
             number(counts.after)
         );
@@ -208,7 +230,7 @@ fn notes(plan: &Plan, mapping: &MappingPlan, look: &Look) -> Vec<(String, ratatu
     });
     notes.extend(here(mapping, look));
     if let Some(incremental) = &mapping.incremental {
-        notes.push((format!(" {}", incremental.words()), look.theme.plain()));
+        notes.push((incremental_words(incremental), look.theme.plain()));
     }
     if let Some(cause) = mapping.causes.first() {
         let left = counts.rejected + counts.held;

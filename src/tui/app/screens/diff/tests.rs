@@ -25,7 +25,7 @@ pub(crate) fn plan() -> Plan {
         merged: 118,
         held: 22,
         rejected: 12,
-        native: 75,
+        native: Some(75),
         before: 237,
         after: 3_943,
         ..Counts::default()

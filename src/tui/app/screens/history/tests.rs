@@ -22,7 +22,7 @@ pub(crate) fn record(id: &str) -> RunRecord {
         rejected: 2,
         before: 3,
         after: 10,
-        native: 2,
+        native: Some(2),
         ..Counts::default()
     };
     RunRecord {

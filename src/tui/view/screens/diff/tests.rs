@@ -22,6 +22,32 @@ fn what_blocks_a_plan_and_what_does_not_close_is_said_first() {
 }
 
 #[test]
+fn a_plan_over_the_delete_cap_says_so_in_full_on_a_small_screen() {
+    let mut over = plan();
+    let words = "20431 of 300215 target rows in scope would be deleted or marked, max_deletes allows 15010";
+    over.mappings[0].counts.deleted = 20_431;
+    over.mappings[0].blocked = vec![crm_core::plan::Blocked {
+        data: false,
+        reason: words.into(),
+        advice: "look at them, then raise max_deletes under [run] of the mapping if they shall go".into(),
+    }];
+    over.mappings[0].counts.native = None;
+    over.mappings[0].counts.before = 300_290;
+    over.mappings[0].counts.after = 300_290 + 3_706 - 20_431;
+    over.mappings[0].incremental = Some(crm_core::plan::Incremental {
+        looked: 4_112,
+        unchanged: 295_000,
+        asked: true,
+        ..crm_core::plan::Incremental::default()
+    });
+    over.mode = crm_core::project::Mode::Incremental;
+    insta::assert_snapshot!(screen(&mut planned(over.clone()), 80, 24, &plain()));
+    let wide = screen(&mut planned(over), 160, 40, &plain());
+    let mut figures = wide.lines().filter(|line| line.starts_with(">contacts"));
+    assert!(figures.any(|line| line.trim_end().ends_with(" -")), "natives that nobody looked at are not 0: {wide}");
+}
+
+#[test]
 fn no_plan_says_how_to_make_one() {
     let mut app = app(&[]);
     press(&mut app, "4");
