@@ -7,3 +7,4 @@ mod headless;
 mod pty;
 mod safety;
 mod support;
+mod sync;

@@ -86,6 +86,19 @@ fn show(status: &SyncStatus, out: &mut Output) -> Result<()> {
         ["MAPPING", "DIR", "STATE", "OLDEST", "p95", "/s", "PEND", "CONF", "REJ", "ON TIME", "TIMELY", "CONSISTENT"];
     out.table(&head, &rows, &[3, 4, 5, 6, 7, 8, 9, 10, 11])?;
     out.line(format!("consistency {}", score.text()))?;
+    for lane in &status.lanes {
+        if !lane.goes_back.is_empty() {
+            out.line(format!("{}: goes back to {}: {}", lane.mapping, lane.from, lane.goes_back.join(", ")))?;
+        }
+        let stays: Vec<String> = lane
+            .stays
+            .iter()
+            .map(|(field, why)| if field.is_empty() { why.clone() } else { format!("{field} ({why})") })
+            .collect();
+        if !stays.is_empty() {
+            out.line(format!("{}: does not go back: {}", lane.mapping, stays.join(", ")))?;
+        }
+    }
     for lane in status.lanes.iter().filter(|lane| !lane.why.is_empty()) {
         out.line(format!("{}: {}", lane.mapping, lane.why))?;
         if let Some(plan) = lane.held.as_ref().and_then(|held| held.plan.as_ref()) {

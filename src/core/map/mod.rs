@@ -19,6 +19,7 @@ mod values;
 pub use corrections::{Correction, RowAddress, Stale};
 pub use kind::Kind;
 pub use pipeline::Pipeline;
+pub(crate) use values::ValueMap;
 
 /// What the row steps decided about a source row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

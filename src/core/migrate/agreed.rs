@@ -79,6 +79,8 @@ impl Agreed<'_> {
                     agreement.crosswalk = known.crosswalk;
                 }
                 let mut change = Change { gone: read_gone(&self.plan_dir(), name)?, ..Change::default() };
+                let kept: HashSet<Hidden> = self.unsettled()?;
+                change.gone.retain(|key| !kept.contains(key));
                 self.each(|entry, locator| {
                     match entry {
                         Some(entry) => {
@@ -167,6 +169,25 @@ impl Agreed<'_> {
             take(note.entry, note.locator)?;
         }
         Ok(())
+    }
+
+    /// Records of a mapping that goes both ways whose rows could not be written: what both sides last agreed on stays known,
+    /// or the next look could not tell who changed what.
+    fn unsettled(&self) -> Result<HashSet<Hidden>> {
+        let lost = self.lost()?;
+        if lost.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut keys = HashSet::new();
+        for note in notes(&self.plan_dir(), &self.part.mapping)?.into_iter().flatten() {
+            let note = note?;
+            if let Some(entry) = note.entry.filter(|entry| !entry.base.is_empty())
+                && lost.contains(&u64::from(note.source))
+            {
+                keys.insert(entry.key);
+            }
+        }
+        Ok(keys)
     }
 
     /// Source rows that the run could not write.

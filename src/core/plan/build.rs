@@ -12,6 +12,7 @@ use super::links::ParentIndex;
 use super::output::Output;
 use super::probe::probe;
 use super::shape::Shape;
+use super::sides::{Arbiter, Only, Sides};
 use super::target_rows::{TargetRows, kept_path};
 use super::{MappingPlan, Rows};
 use crate::error::Result;
@@ -64,6 +65,10 @@ pub(crate) struct Job<'a> {
     pub(crate) secret: Secret,
     /// Rejected rows do not stop the others, however many they are: a sync loop tells of each.
     pub(crate) tolerant: bool,
+    /// Decides where both sides changed a record; None: changes go one way.
+    pub(crate) arbiter: Option<&'a dyn Arbiter>,
+    /// What of the plan is done; None: all of it.
+    pub(crate) only: Option<&'a Only>,
     pub(crate) monitor: &'a dyn Monitor,
 }
 
@@ -127,6 +132,11 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
         state.settle(*target, *source);
     }
     let mut out = Output::create(job)?;
+    let mut sides = match (job.arbiter, job.since, job.only) {
+        (_, _, Some(only)) => Some(Sides::only(only, job.crosswalk, job.secret)),
+        (Some(arbiter), Some(since), None) => Some(Sides::new(arbiter, &since.ledger, job.secret, shape)),
+        _ => None,
+    };
 
     let mut chunk: Vec<Classified> = Vec::new();
     let mut held_rows = 0;
@@ -141,7 +151,7 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
         held_rows += height;
         done += height as u64;
         if orderly || held_rows >= COMPARE_ROWS {
-            out.take(job, &facts, &known, &mut chunk)?;
+            out.take(job, &facts, &known, sides.as_mut(), &mut chunk)?;
             held_rows = 0;
         }
         job.monitor.report(Progress {
@@ -153,7 +163,7 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
         });
         Ok(())
     })?;
-    out.take(job, &facts, &known, &mut chunk)?;
+    out.take(job, &facts, &known, sides.as_mut(), &mut chunk)?;
 
     let unreadable = job.source.meta().rejects;
     let read = job.looked.map_or(done, |_| job.source.meta().rows);
@@ -170,6 +180,9 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     digest.update(&known.digest().to_le_bytes());
     digest.update(shape.mapping.to.to_string().as_bytes());
     let facts_hash = format!("{:032x}", digest.digest128());
+    if let Some(sides) = sides {
+        out.spare(sides.finish(job.dir, &shape.mapping.name)?);
+    }
     out.finish(job, &facts, &state, &rows, deletes, facts_hash)
 }
 

@@ -58,6 +58,8 @@ pub(crate) struct Classified {
     pub(crate) fates: Vec<Fate>,
     /// The row finds a target row, whatever becomes of it.
     pub(crate) finds: Vec<bool>,
+    /// Its ledger entry stays as it is: the target's changes are still to go back, or a decision is missing.
+    pub(crate) stays: Vec<bool>,
 }
 
 impl Classified {
@@ -77,6 +79,7 @@ impl Classified {
         pick(&mut self.blames, &takes);
         pick(&mut self.fates, &takes);
         pick(&mut self.finds, &takes);
+        pick(&mut self.stays, &takes);
         Ok(self)
     }
 }
@@ -274,7 +277,17 @@ impl Context<'_> {
         state.later += links.later;
         let named = shape.links.iter().map(|link| cells[link.field].clone()).collect();
         let pending = links.write(shape, &mut cells);
-        Ok(Classified { frame, cells, pending, named, rows, blames, fates: outcome.fates, finds })
+        Ok(Classified {
+            frame,
+            cells,
+            pending,
+            named,
+            rows,
+            blames,
+            fates: outcome.fates,
+            finds,
+            stays: vec![false; height],
+        })
     }
 
     /// A row that the row steps accepted and that has a key.

@@ -5,6 +5,7 @@ use polars::prelude::{DataFrame, StringChunked, StringChunkedBuilder};
 use super::classify::{Blame, Classified};
 use super::facts::TargetFacts;
 use super::shape::{Shape, is_blank, is_true, text_columns};
+use super::sides::{Sides, Verdict};
 use crate::error::Result;
 use crate::plan::Operation;
 use crate::platform::LOCATOR;
@@ -34,11 +35,12 @@ pub(crate) fn compare(
     shape: &Shape,
     facts: &TargetFacts,
     target: Option<&Snapshot>,
+    mut sides: Option<&mut Sides<'_>>,
     batches: &mut [Classified],
 ) -> Result<()> {
     let Some(target) = target else {
         for batch in batches {
-            settle(shape, batch, None)?;
+            settle(shape, batch, None, None)?;
         }
         return Ok(());
     };
@@ -66,7 +68,8 @@ pub(crate) fn compare(
     ordinals.dedup();
     let gathered = if ordinals.is_empty() { None } else { Some(gather(shape, target, &ordinals)?) };
     for (batch, open) in batches.iter_mut().zip(wanted) {
-        settle(shape, batch, gathered.as_ref().map(|gathered| (gathered, open.as_slice(), facts)))?;
+        let found = gathered.as_ref().map(|gathered| (gathered, open.as_slice(), facts));
+        settle(shape, batch, found, sides.as_deref_mut())?;
     }
     Ok(())
 }
@@ -90,7 +93,12 @@ fn gather(shape: &Shape, target: &Snapshot, ordinals: &[u64]) -> Result<Gathered
 }
 
 /// Writes the expected cells of one batch. `found`: fetched target rows and which rows of the batch need them.
-fn settle(shape: &Shape, batch: &mut Classified, found: Option<(&Gathered, &[bool], &TargetFacts)>) -> Result<()> {
+fn settle(
+    shape: &Shape,
+    batch: &mut Classified,
+    found: Option<(&Gathered, &[bool], &TargetFacts)>,
+    mut sides: Option<&mut Sides<'_>>,
+) -> Result<()> {
     let height = batch.rows.len();
     let locators = match found {
         Some((gathered, ..)) if gathered.frame.column(LOCATOR).is_ok() => {
@@ -104,6 +112,23 @@ fn settle(shape: &Shape, batch: &mut Classified, found: Option<(&Gathered, &[boo
         for row in (0..height).filter(|row| open[*row]) {
             let op = &mut batch.rows[row];
             let Some(place) = op.target.and_then(|at| gathered.place.get(&at).copied()) else { continue };
+            let mut keeps = None;
+            if let (Some(sides), Some(key)) = (sides.as_deref_mut(), &op.key) {
+                let mapped: Vec<Option<&str>> = batch.cells.iter().map(|cells| cells.get(row)).collect();
+                let there: Vec<Option<&str>> = gathered.cells.iter().map(|cells| cells.get(place)).collect();
+                match sides.judge(shape, key, &mapped, &there)? {
+                    Verdict::Rules => {}
+                    Verdict::Keeps(columns) => {
+                        batch.stays[row] = true;
+                        keeps = Some(columns);
+                    }
+                    Verdict::Waits => {
+                        batch.stays[row] = true;
+                        hold(op, &mut batch.blames[row], "conflict", "both sides changed it since they last agreed");
+                        continue;
+                    }
+                }
+            }
             let cells: Vec<Cell> = (0..shape.columns.len())
                 .map(|column| {
                     let waits = shape
@@ -111,6 +136,9 @@ fn settle(shape: &Shape, batch: &mut Classified, found: Option<(&Gathered, &[boo
                         .iter()
                         .position(|link| link.field == column)
                         .is_some_and(|at| batch.pending[at].get(row).is_some());
+                    if keeps.as_ref().is_some_and(|keeps| keeps[column]) {
+                        return Cell::Kept;
+                    }
                     verdict(shape, column, batch.cells[column].get(row), gathered.cells[column].get(place), waits)
                 })
                 .collect();
@@ -159,6 +187,21 @@ fn settle(shape: &Shape, batch: &mut Classified, found: Option<(&Gathered, &[boo
         }
     }
     Ok(())
+}
+
+/// The row waits.
+pub(super) fn hold(op: &mut super::ops::OpRow, blame: &mut Option<Blame>, step: &str, reason: &str) {
+    op.operation = Some(Operation::Held);
+    op.reason = Some(reason.to_owned());
+    op.changed.clear();
+    op.kept.clear();
+    *blame = Some(Blame {
+        field: None,
+        step: step.to_owned(),
+        reason: reason.to_owned(),
+        cause: reason.to_owned(),
+        parent: None,
+    });
 }
 
 fn verdict(shape: &Shape, column: usize, mapped: Option<&str>, there: Option<&str>, waits: bool) -> Cell {

@@ -53,8 +53,8 @@ pub(super) struct Material {
     file: BufWriter<File>,
     secret: Secret,
     reads: Vec<String>,
-    /// Hashes of single fields are kept.
-    fields: bool,
+    /// The cells that both sides agree on are kept.
+    base: bool,
     marker: Option<Marker>,
     buffer: Vec<u8>,
 }
@@ -68,7 +68,7 @@ impl Material {
             file: BufWriter::with_capacity(1 << 18, file),
             secret,
             reads: shape.pipeline.reads(),
-            fields: shape.mapping.sync.direction == Direction::TwoWay,
+            base: shape.mapping.sync.direction == Direction::TwoWay,
             marker: shape.mapping.run.cursor.clone().map(Marker::new),
             buffer: Vec::with_capacity(512),
         })
@@ -78,13 +78,16 @@ impl Material {
     pub(super) fn write(&mut self, shape: &Shape, batch: &Classified, hashes: &[u128]) -> Result<()> {
         let sources = source_hashes(&batch.frame, &self.reads)?;
         let locators = batch.frame.column(LOCATOR).ok().map(|column| column.str().cloned()).transpose()?;
-        let mapped: Vec<&StringChunked> = if self.fields { batch.cells.iter().collect() } else { Vec::new() };
+        let agreed: Vec<&StringChunked> = if self.base { batch.cells.iter().collect() } else { Vec::new() };
         if let Some(marker) = &mut self.marker {
             marker.see(&batch.frame)?;
         }
         for (row, op) in batch.rows.iter().enumerate() {
             let (Some(source), Some(operation)) = (op.source, op.operation) else { continue };
             let locator = locators.as_ref().and_then(|cells| cells.get(row)).map(str::to_owned);
+            if batch.stays[row] {
+                continue;
+            }
             let carried = matches!(operation, Operation::Insert | Operation::Update | Operation::Unchanged);
             let hidden = self.secret.hide(sources[row]);
             let waits = batch.pending.iter().any(|pending| pending.get(row).is_some());
@@ -96,8 +99,7 @@ impl Material {
                     cells: (!waits).then(|| self.secret.hide_wide(hashes[row])),
                     locator: locator.clone(),
                     links: self.links(shape, batch, row),
-                    fields: mapped.iter().map(|cells| self.secret.cell(cells.get(row))).collect(),
-                    theirs: Vec::new(),
+                    base: agreed.iter().map(|cells| cells.get(row).map(str::to_owned)).collect(),
                 }),
                 // One that finds a target row keeps it from counting as one that the source lacks: it is looked at.
                 // One that was erased is left out for a reason of its own, which may go.

@@ -23,6 +23,7 @@ mod probe;
 pub mod rows;
 mod selection;
 pub(crate) mod shape;
+pub(crate) mod sides;
 pub(crate) mod store;
 pub(crate) mod target_rows;
 

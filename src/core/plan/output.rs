@@ -1,21 +1,23 @@
 //! What a plan's pass over the source writes and counts.
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use polars::prelude::{ChunkFullNull, DataFrame, StringChunked};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::build::Job;
 use super::classify::{Blame, Classified, State};
-use super::compare::compare;
+use super::compare::{compare, hold};
 use super::facts::{CrosswalkFacts, TargetFacts};
 use super::incremental::settings_hash;
 use super::judge::judge;
 use super::links::ParentIndex;
-use super::material::Material;
+use super::material::{Material, source_hashes};
 use super::ops::{OpRow, OpsWriter, code, ops_path};
 use super::shape::{Shape, is_blank, is_true};
+use super::sides::{Lost, Sides};
 use super::target_rows::TargetRows;
 use super::{Cause, Counts, FieldChange, Incremental, LeftBehind, MappingPlan, Operation, PlanAgreement};
 use crate::error::Result;
+use crate::journal::ledger::Hidden;
 use crate::journal::{Parent, Reject, RejectWriter, rejects_file};
 use crate::map::Fate;
 use crate::platform::LINE;
@@ -38,6 +40,8 @@ pub(super) struct Output {
     image: Option<ParentIndex>,
     first_unreadable: u64,
     material: Material,
+    /// Ledger entries that stay as they are.
+    spared: HashSet<Hidden>,
 }
 
 impl Output {
@@ -75,6 +79,7 @@ impl Output {
             .map(|column| (column.to_owned(), 0))
             .collect();
         Ok(Self {
+            spared: HashSet::new(),
             material: Material::create(job.dir, shape, job.secret)?,
             ops: OpsWriter::create(&ops_path(job.dir, name), &shape.columns, &links)?,
             rejects,
@@ -111,10 +116,16 @@ impl Output {
         job: &Job<'_>,
         facts: &TargetFacts,
         known: &CrosswalkFacts,
+        mut sides: Option<&mut Sides<'_>>,
         chunk: &mut Vec<Classified>,
     ) -> Result<()> {
         let shape = job.shape;
-        compare(shape, facts, job.target, chunk)?;
+        if let Some(sides) = sides.as_deref_mut() {
+            for batch in chunk.iter_mut() {
+                lost_in_target(job, sides, batch)?;
+            }
+        }
+        compare(shape, facts, job.target, sides, chunk)?;
         for mut batch in chunk.drain(..) {
             self.identify(job, facts, known, &mut batch);
             let batch = batch.taken_by(job.rows)?;
@@ -239,6 +250,11 @@ impl Output {
         self.ops.write(rows, cells, &pending)
     }
 
+    /// The ledger's entries of these records stay as they are.
+    pub(super) fn spare(&mut self, keys: Vec<Hidden>) {
+        self.spared.extend(keys);
+    }
+
     pub(super) fn finish(
         mut self,
         job: &Job<'_>,
@@ -254,8 +270,9 @@ impl Output {
         let counts = &mut self.counts;
         counts.read += self.first_unreadable;
         counts.rejected += self.first_unreadable;
-        let gone = job.looked.map_or(&[][..], |looked| &looked.gone);
-        let mark = self.material.finish(job.dir, &shape.mapping.name, state.shared.iter().copied(), gone)?;
+        let mut gone: Vec<Hidden> = job.looked.map(|looked| looked.gone.clone()).unwrap_or_default();
+        gone.retain(|key| !self.spared.contains(key));
+        let mark = self.material.finish(job.dir, &shape.mapping.name, state.shared.iter().copied(), &gone)?;
         if let Some(looked) = job.looked {
             counts.read += looked.unchanged + looked.filtered;
             counts.unchanged += looked.unchanged;
@@ -333,6 +350,26 @@ impl Output {
         judge(job, state, rows, deletes, &mut plan);
         Ok((plan, self.image.unwrap_or_default()))
     }
+}
+
+/// Records that the target had and has no more are not made again without a decision.
+fn lost_in_target(job: &Job<'_>, sides: &mut Sides<'_>, batch: &mut Classified) -> Result<()> {
+    if !batch.rows.iter().any(|op| op.operation == Some(Operation::Insert)) {
+        return Ok(());
+    }
+    let sources = source_hashes(&batch.frame, &job.shape.pipeline.reads())?;
+    for (row, (op, source)) in batch.rows.iter_mut().zip(sources).enumerate() {
+        let Some(key) = op.key.clone().filter(|_| op.operation == Some(Operation::Insert)) else { continue };
+        match sides.lost(&key, &job.secret.hide(source))? {
+            Lost::Made => {}
+            Lost::Left => op.operation = Some(Operation::Filtered),
+            Lost::Waits => {
+                batch.stays[row] = true;
+                hold(op, &mut batch.blames[row], "conflict", "the target deleted it since both sides last agreed");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The key as the target's row holds it, in canonical form.

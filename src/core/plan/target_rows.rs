@@ -12,7 +12,7 @@ use super::shape::{Shape, is_true, text_columns};
 use crate::error::{Error, Result};
 use crate::plan::Operation;
 use crate::platform::LOCATOR;
-use crate::project::{DeletePolicy, TargetOnly};
+use crate::project::{DeletePolicy, Direction, TargetOnly};
 use crate::resolve::keys::KeyHash;
 use crate::table::Snapshot;
 
@@ -55,6 +55,9 @@ impl TargetRows {
             TargetOnly::Mark(_) => Some(Operation::Mark),
             TargetOnly::Delete => Some(Operation::Delete),
         };
+        // A row that the target made is nothing that the source deleted.
+        let mut ours = vec![shape.mapping.sync.direction == Direction::OneWay; facts.rows];
+        known.add_to_scope(&mut ours);
         let mut dead = state.tombstones.clone();
         dead.sort_unstable();
         dead.dedup();
@@ -70,7 +73,7 @@ impl TargetRows {
                     continue;
                 }
                 out.target_only += 1;
-                match lacking.filter(|_| deletes) {
+                match lacking.filter(|_| deletes && ours[row as usize]) {
                     Some(operation) => out.changes.push((row, operation, "not in the source")),
                     None => out.kept.push(row),
                 }

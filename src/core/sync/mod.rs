@@ -3,9 +3,11 @@
 mod board;
 mod cap;
 mod drift;
+mod inverse;
 mod triggers;
 
 pub(crate) use board::{Board, Turn};
 pub(crate) use cap::Window;
 pub(crate) use drift::{Columns, Drift};
+pub(crate) use inverse::{Inverse, inverse};
 pub(crate) use triggers::{Ticker, Versions};

@@ -72,6 +72,10 @@ impl Workspace {
     pub fn project(&self) -> &Project {
         &self.project
     }
+    /// The same project with other mappings.
+    pub(crate) fn set_mappings(&mut self, mappings: Vec<crate::project::Mapping>) {
+        self.project.mappings = mappings;
+    }
     /// The state folder, `.crm-console`.
     pub fn state_dir(&self) -> PathBuf {
         self.project.root.join(".crm-console")

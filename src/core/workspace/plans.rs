@@ -1,5 +1,6 @@
 //! Making, storing and looking into plans.
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -15,6 +16,7 @@ use crate::monitor::Monitor;
 use crate::plan::links::ParentIndex;
 use crate::plan::rows::{self, Snapshots};
 use crate::plan::shape::Shape;
+use crate::plan::sides::{Arbiter, Only};
 use crate::plan::{Job, MappingPlan, Operation, Plan, Purpose, Rows, plan_mapping, store};
 use crate::platform::{Connector, Source};
 use crate::project::words::did_you_mean;
@@ -75,6 +77,10 @@ pub(crate) struct PlanRequest {
     pub(crate) by: String,
     /// Source snapshots to plan from, by mapping, whatever the source holds now. Paths as in plans.
     pub(crate) sources: HashMap<String, PathBuf>,
+    /// Decides where both sides changed a record of a mapping that goes both ways; it needs a ledger that fits.
+    pub(crate) arbiter: Option<Arc<dyn Arbiter>>,
+    /// What of the plan is done; None: all of it. Such a plan says nothing to a ledger.
+    pub(crate) only: Option<Arc<Only>>,
     /// Rows of a batch. The plan does not depend on it.
     pub(crate) batch_rows: usize,
 }
@@ -90,6 +96,8 @@ impl Default for PlanRequest {
             rows: HashMap::new(),
             by: String::new(),
             sources: HashMap::new(),
+            arbiter: None,
+            only: None,
             batch_rows: crate::table::snapshot::ROW_GROUP,
         }
     }
@@ -215,6 +223,8 @@ impl Workspace {
                 cursor: sought.as_ref().is_ok_and(|sought| sought.cursor),
                 secret,
                 tolerant: request.purpose == Purpose::Sync,
+                arbiter: request.arbiter.as_deref(),
+                only: request.only.as_deref(),
                 monitor,
             };
             let (mut plan, image) =
@@ -231,6 +241,9 @@ impl Workspace {
                     .push("a cursor does not see which rows the source lacks: none is deleted or marked".into());
             }
             plan.millis = begun.elapsed().as_millis() as u64;
+            if request.only.is_some() {
+                plan.agreement = None;
+            }
             plan.source_snapshot = self.inside(&plan.source_snapshot);
             plan.target_snapshot = self.inside(&plan.target_snapshot);
             // A mapping into the same object starts from what this one leaves.

@@ -19,7 +19,7 @@ use crate::plan::ops::{IDENTITY, KEY, OP, OPS_BATCH, Store, operation, ops_path}
 use crate::plan::shape::Shape;
 use crate::plan::{MappingPlan, Operation};
 use crate::platform::{Connector, Part, Source};
-use crate::project::{Mapping, TargetOnly};
+use crate::project::{Direction, Mapping, TargetOnly};
 use crate::table::Snapshot;
 use crate::table::snapshot::forget::Forget;
 use crate::table::snapshot::{PartTaken, PartWanted};
@@ -90,6 +90,10 @@ impl Workspace {
         let Ok(since) = self.since(&shape)? else { return Ok(Err(None)) };
         if since.agreement.rows != rows {
             return Ok(Err(Some("the target has more or fewer rows than the last run left: all of it is read")));
+        }
+        if mapping.sync.direction == Direction::TwoWay {
+            // What the target changed is only seen where all of it is read.
+            return Ok(Err(None));
         }
         let mut why = None;
         if let (Some(_), Source::Object(source)) = (&mapping.run.cursor, &mapping.from.source) {

@@ -126,11 +126,16 @@ pub(crate) fn write_entry(out: &mut impl Write, entry: &Entry) -> std::io::Resul
         out.write_all(&(locator.len() as u32).to_le_bytes())?;
         out.write_all(locator.as_bytes())?;
     }
-    for list in [&entry.links, &entry.fields, &entry.theirs] {
-        out.write_all(&(list.len() as u32).to_le_bytes())?;
-        for number in list {
-            out.write_all(&number.to_le_bytes())?;
-        }
+    out.write_all(&(entry.links.len() as u32).to_le_bytes())?;
+    for number in &entry.links {
+        out.write_all(&number.to_le_bytes())?;
+    }
+    out.write_all(&(entry.base.len() as u32).to_le_bytes())?;
+    for cell in &entry.base {
+        // One more than the length; 0 is NULL.
+        let length = cell.as_ref().map_or(0, |cell| cell.len() as u32 + 1);
+        out.write_all(&length.to_le_bytes())?;
+        out.write_all(cell.as_deref().unwrap_or_default().as_bytes())?;
     }
     Ok(())
 }
@@ -175,12 +180,21 @@ pub(crate) fn read_entry(file: &mut impl Read) -> std::io::Result<Option<Entry>>
         file.read_exact(&mut text)?;
         entry.locator = Some(String::from_utf8_lossy(&text).into_owned());
     }
-    for list in [&mut entry.links, &mut entry.fields, &mut entry.theirs] {
-        for _ in 0..length(file)? {
-            let mut bytes = [0; 8];
-            file.read_exact(&mut bytes)?;
-            list.push(u64::from_le_bytes(bytes));
-        }
+    for _ in 0..length(file)? {
+        let mut bytes = [0; 8];
+        file.read_exact(&mut bytes)?;
+        entry.links.push(u64::from_le_bytes(bytes));
+    }
+    for _ in 0..length(file)? {
+        let cell = match length(file)? {
+            0 => None,
+            more => {
+                let mut text = vec![0; more - 1];
+                file.read_exact(&mut text)?;
+                Some(String::from_utf8_lossy(&text).into_owned())
+            }
+        };
+        entry.base.push(cell);
     }
     Ok(Some(entry))
 }

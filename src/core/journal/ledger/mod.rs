@@ -41,10 +41,9 @@ pub struct Entry {
     pub locator: Option<String>,
     /// Keys of the records it links to, in the order of the mapping's links; 0 where it links to none.
     pub links: Vec<u64>,
-    /// Hash of each mapped field as last agreed on the source's side. Kept for mappings that go both ways.
-    pub fields: Vec<u64>,
-    /// The same on the target's side; empty where both agree.
-    pub theirs: Vec<u64>,
+    /// The mapped cells as both sides last agreed on them, in the order of the mapping's fields. Kept for mappings that go both
+    /// ways, whose changes are told apart by it; empty elsewhere.
+    pub base: Vec<Option<String>>,
 }
 
 /// How far a source was read by its cursor column.
@@ -291,10 +290,10 @@ pub fn whole(hash: KeyHash) -> Hidden {
     bytes
 }
 
-const VERSION: i64 = 1;
-const SELECT: &str = "SELECT key, source, target, cells, locator, links, fields, theirs FROM entries";
-const INSERT: &str = "INSERT INTO entries (key, source, target, cells, locator, links, fields, theirs) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const VERSION: i64 = 2;
+const SELECT: &str = "SELECT key, source, target, cells, locator, links, base FROM entries";
+const INSERT: &str = "INSERT INTO entries (key, source, target, cells, locator, links, base) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entries (
@@ -304,8 +303,7 @@ CREATE TABLE entries (
   cells BLOB,
   locator TEXT,
   links BLOB,
-  fields BLOB,
-  theirs BLOB
+  base TEXT
 ) WITHOUT ROWID;
 CREATE TABLE parents (parent INTEGER NOT NULL, child BLOB NOT NULL, PRIMARY KEY (parent, child)) WITHOUT ROWID;
 CREATE TABLE open (locator TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -325,8 +323,7 @@ fn insert(statement: &mut rusqlite::Statement<'_>, entry: &Entry) -> rusqlite::R
         entry.cells.as_ref().map(<[u8; 16]>::as_slice),
         entry.locator,
         bytes(&entry.links),
-        bytes(&entry.fields),
-        bytes(&entry.theirs),
+        text_of(&entry.base),
     ])
 }
 
@@ -334,6 +331,11 @@ fn insert(statement: &mut rusqlite::Statement<'_>, entry: &Entry) -> rusqlite::R
 fn bytes(numbers: &[u64]) -> Option<Vec<u8>> {
     let out: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     (!out.is_empty()).then_some(out)
+}
+
+/// None for no cell at all.
+fn text_of(cells: &[Option<String>]) -> Option<String> {
+    if cells.is_empty() { None } else { serde_json::to_string(cells).ok() }
 }
 
 fn numbers(bytes: Option<&[u8]>) -> Vec<u64> {
@@ -355,8 +357,10 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
         cells: blob(row, 3)?,
         locator: row.get(4)?,
         links: list(5)?,
-        fields: list(6)?,
-        theirs: list(7)?,
+        base: match row.get_ref(6)?.as_str_or_null()? {
+            Some(text) => serde_json::from_str(text).unwrap_or_default(),
+            None => Vec::new(),
+        },
     })
 }
 

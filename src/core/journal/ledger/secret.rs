@@ -63,10 +63,6 @@ impl Secret {
     pub fn link(&self, key: KeyHash) -> u64 {
         halves(&self.hide(key))[0].max(1)
     }
-    /// Hash of one cell, of a field.
-    pub fn cell(&self, cell: Option<&str>) -> u64 {
-        cell.map_or(0, |cell| xxh3_64_with_seed(cell.as_bytes(), self.rounds[0]).max(1))
-    }
 }
 
 /// Under another name first, so that nobody reads half of it; who comes second finds the first one's.

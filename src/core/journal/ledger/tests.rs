@@ -14,8 +14,7 @@ fn entry(secret: &Secret, key: &str, source: &str, parent: Option<&str>) -> Entr
         cells: None,
         locator: Some(format!("row {key}")),
         links: parent.iter().map(|parent| secret.link(key_hash(parent))).collect(),
-        fields: vec![1, 2],
-        theirs: Vec::new(),
+        base: vec![Some(source.to_owned()), None, Some(String::new())],
     }
 }
 

@@ -129,6 +129,12 @@ pub struct LaneStatus {
     pub watching: String,
     /// Which way changes go.
     pub direction: Direction,
+    /// Of a mapping that goes both ways: the fields whose changes go back to the source.
+    #[serde(default)]
+    pub goes_back: Vec<String>,
+    /// The fields that do not, and why; the first alone, without a name, where none does.
+    #[serde(default)]
+    pub stays: Vec<(String, String)>,
     /// State.
     pub state: LaneState,
     /// Since when.

@@ -308,7 +308,7 @@ fn read_match(reader: &mut Reader, top: &Section<'_>, mapping: &Mapping) -> Vec<
 }
 
 /// The crosswalk, then equality of the whole key.
-fn default_match(key: &[String]) -> Vec<MatchBy> {
+pub(crate) fn default_match(key: &[String]) -> Vec<MatchBy> {
     let quoted: Vec<String> = key.iter().map(|name| quote_identifier(name)).collect();
     let mut matching = vec![MatchBy::Crosswalk];
     if !quoted.is_empty() {
@@ -319,7 +319,7 @@ fn default_match(key: &[String]) -> Vec<MatchBy> {
 }
 
 /// A column name as SQL: bare where it is a plain word.
-pub(in crate::project) fn quote_identifier(name: &str) -> String {
+pub(crate) fn quote_identifier(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }

@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::both::Policies;
 use super::events::{Told, tell};
 use super::lane::Lane;
 use super::work_folder;
@@ -13,9 +14,10 @@ use crate::migrate::recovery::PLAN;
 use crate::migrate::{Owner, Run, TargetLocks, fault, write_whole};
 use crate::monitor::{Monitor, Silent};
 use crate::plan::material::read_gone;
+use crate::plan::sides::Found;
 use crate::plan::{MappingPlan, Plan, Purpose, store::load};
 use crate::platform::Sign;
-use crate::project::{Bound, Mode};
+use crate::project::{Bound, Direction, Mode};
 use crate::sync::{Columns, Drift};
 use crate::workspace::Workspace;
 use crate::workspace::plans::PlanRequest;
@@ -64,7 +66,11 @@ impl Cycle<'_> {
             };
         }
         match self.pass(lane, Mode::Incremental)? {
-            Ended::Done { again: false } if lane.whole => self.pass(lane, Mode::Full),
+            // Of a mapping that goes both ways every look compares both sides whole; without the ledger nobody could tell who
+            // changed what.
+            Ended::Done { again: false } if lane.whole && lane.mapping.sync.direction == Direction::OneWay => {
+                self.pass(lane, Mode::Full)
+            }
             ended => Ok(ended),
         }
     }
@@ -74,6 +80,7 @@ impl Cycle<'_> {
             mappings: vec![lane.mapping.name.clone()],
             purpose: Purpose::Sync,
             mode: Some(mode),
+            arbiter: Policies::of(self.workspace, self.store, &lane.mapping)?,
             ..PlanRequest::default()
         };
         let plan = self.workspace.plan_for(&request, &Silent)?;
@@ -91,6 +98,7 @@ impl Cycle<'_> {
         let nothing = part.counts.is_noop()
             && part.incremental.as_ref().is_some_and(|incremental| incremental.looked == 0)
             && read_gone(&state.plan(&plan.id), &part.mapping)?.is_empty();
+        let found = Found::read(&state.plan(&plan.id), &part.mapping)?;
         if nothing {
             super::audit::follow(lane, part, &Told::default());
             self.store.close_events(
@@ -103,9 +111,12 @@ impl Cycle<'_> {
                     .collect::<Vec<_>>(),
                 crate::journal::sync::EventOutcome::Same,
             )?;
-            return Ok(Ended::Done { again: false });
         }
-        let again = self.carry_out(lane, &plan)?;
+        let mut again = if nothing { false } else { self.carry_out(lane, &plan)? };
+        if lane.mapping.sync.direction == Direction::TwoWay {
+            self.conflicts(lane, &found)?;
+            again |= self.write_back(lane, &found)?;
+        }
         Ok(Ended::Done { again })
     }
 
@@ -204,18 +215,10 @@ impl Cycle<'_> {
 
     /// Does what the plan says. Answers whether rows moved meanwhile.
     fn carry_out(&self, lane: &mut Lane, plan: &Plan) -> Result<bool> {
-        let Some(part) = plan.mappings.first() else { return Ok(false) };
         let state = self.state();
-        let env = self.workspace.project().env.as_deref();
-        let work = work_folder(&state.sync(), env);
-        private_folder(&work)?;
-        let dir = work.join(format!("{}-{}", crate::journal::state_file_name(&part.mapping), plan.id));
-        private_folder(&dir)?;
-        let bytes = serde_json::to_vec(plan).map_err(|_| Error::platform("the plan cannot be written"))?;
-        write_whole(&dir.join(PLAN), &bytes)?;
-        fault::point("sync-planned");
-        let result = self.execute(lane, plan, &dir, 1);
-        match result {
+        let Some(part) = plan.mappings.first() else { return Ok(false) };
+        let dir = self.begin(plan, part)?;
+        match self.execute(lane, plan, &dir, 1) {
             Ok(again) => {
                 _ = std::fs::remove_dir_all(state.plan(&plan.id));
                 Ok(again)
@@ -228,12 +231,39 @@ impl Cycle<'_> {
         }
     }
 
-    /// Runs the plan in its folder and tells what became of it; the folder is removed when all is told.
-    fn execute(&self, lane: &mut Lane, plan: &Plan, dir: &Path, attempt: u32) -> Result<bool> {
-        let Some(part) = plan.mappings.first() else { return Ok(false) };
+    /// The folder in which a plan is carried out, the plan in it.
+    fn begin(&self, plan: &Plan, part: &MappingPlan) -> Result<PathBuf> {
+        let work = work_folder(&self.state().sync(), self.workspace.project().env.as_deref());
+        private_folder(&work)?;
+        let dir = work.join(format!("{}-{}", crate::journal::state_file_name(&part.mapping), plan.id));
+        private_folder(&dir)?;
+        let bytes = serde_json::to_vec(plan).map_err(|_| Error::platform("the plan cannot be written"))?;
+        write_whole(&dir.join(PLAN), &bytes)?;
+        fault::point("sync-planned");
+        Ok(dir)
+    }
+
+    /// Carries a plan out that is told of by others. Answers whether rows moved meanwhile, and the folder of what it did.
+    pub(super) fn perform(&self, plan: &Plan) -> Result<(bool, PathBuf)> {
+        let Some(part) = plan.mappings.first() else { return Ok((false, PathBuf::new())) };
+        let dir = self.begin(plan, part)?;
+        match self.write(plan, &dir, 1) {
+            Ok((moved, _)) => Ok((moved > 0, dir)),
+            Err(error) => {
+                let connector = self.workspace.connector(&part.to.platform)?;
+                _ = connector.recover(&part.to.object, &dir);
+                _ = std::fs::remove_dir_all(&dir);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what the plan says. Answers the rows that moved meanwhile and those that were written.
+    fn write(&self, plan: &Plan, dir: &Path, attempt: u32) -> Result<(u64, u64)> {
         let state = self.state();
-        let to = part.to.to_string();
-        let _held = TargetLocks::take(&state, plan.env.as_deref(), [to.as_str()], &Owner::of_run("sync"))?;
+        let targets: Vec<String> = plan.mappings.iter().map(|part| part.to.to_string()).collect();
+        let names = targets.iter().map(String::as_str);
+        let _held = TargetLocks::take(&state, plan.env.as_deref(), names, &Owner::of_run("sync"))?;
         let connect = |platform: &str| self.workspace.connector(platform);
         let run = Run {
             state: &state,
@@ -250,14 +280,20 @@ impl Cycle<'_> {
         }
         fault::point("sync-written");
         let moved: u64 = ended.results.iter().map(|result| result.moved).sum();
-        let counts = ended.results.first().map(|result| result.counts).unwrap_or_default();
-        let made = counts.inserted + counts.updated + counts.deleted + counts.marked;
+        let made = |counts: &crate::plan::Counts| counts.inserted + counts.updated + counts.deleted + counts.marked;
+        Ok((moved, ended.results.iter().map(|result| made(&result.counts)).sum()))
+    }
+
+    /// Runs the plan in its folder and tells what became of it; the folder is removed when all is told.
+    fn execute(&self, lane: &mut Lane, plan: &Plan, dir: &Path, attempt: u32) -> Result<bool> {
+        let Some(part) = plan.mappings.first() else { return Ok(false) };
+        let state = self.state();
+        let (moved, made) = self.write(plan, dir, attempt)?;
         lane.window.note(Instant::now(), made);
         if made > 0 {
             lane.status.written = Some(now_ms());
         }
         let told = tell(&self.told_by(), self.store, part, &state.plan(&plan.id), dir)?;
-        lane.status.rejects = told.left_out;
         super::audit::follow(lane, part, &told);
         let confirmed = rules(part);
         if lane.memory.confirmed.as_ref() != Some(&confirmed) {

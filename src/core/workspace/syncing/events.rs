@@ -103,7 +103,11 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
         if open.get(key).is_some_and(|reason| reason.as_deref() == Some(reject.cause.as_str())) {
             continue;
         }
-        let outcome = if reject.kind == "held" { EventOutcome::Held } else { EventOutcome::Rejected };
+        let outcome = match (reject.step.as_str(), reject.kind.as_str()) {
+            ("conflict", _) => EventOutcome::Conflict,
+            (_, "held") => EventOutcome::Held,
+            _ => EventOutcome::Rejected,
+        };
         if events.len() < MOST {
             events.push(event(Some(key.clone()), "write", outcome, Some(reject.cause.clone())));
         } else {
@@ -149,6 +153,19 @@ pub(super) fn wait(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
         }
     })?;
     store.add_events(&events)
+}
+
+/// Keys of the records that a plan writes, with the operation.
+pub(super) fn written_keys(part: &MappingPlan, plan_dir: &Path) -> Result<Vec<(String, &'static str)>> {
+    let mut keys = Vec::new();
+    each_operation(part, plan_dir, |op, key, _| {
+        if matches!(op, Operation::Insert | Operation::Update)
+            && let Some(key) = key
+        {
+            keys.push((key.to_owned(), op.word()));
+        }
+    })?;
+    Ok(keys)
 }
 
 /// By what a reject is known: its key, else its line.

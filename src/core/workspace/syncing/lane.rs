@@ -12,8 +12,8 @@ use crate::journal::sync::{
     Held, HeldKind, LaneState, LaneStatus, LogLevel, Order, OrderLine, ScoreLine, SyncStore, now_ms,
 };
 use crate::platform::Sign;
-use crate::project::Mapping;
-use crate::sync::{Columns, Turn, Window};
+use crate::project::{Direction, Mapping};
+use crate::sync::{Columns, Turn, Window, inverse};
 use crate::workspace::Workspace;
 
 /// How long events, log lines and scores are kept.
@@ -40,6 +40,8 @@ pub(super) struct Memory {
     pub(super) held: Option<Held>,
     /// Somebody saw the alarm: who, and until when it is silent.
     pub(super) silenced: Option<(String, i64)>,
+    /// Number of the last order that it heard.
+    pub(super) heard: i64,
 }
 
 /// A mapping of the loop.
@@ -78,7 +80,12 @@ impl Lane {
     /// A mapping's lane, with what it kept.
     pub(super) fn open(workspace: &Workspace, mapping: &Mapping, store: &SyncStore) -> Result<Self> {
         let known = store.lanes()?.into_iter().find(|lane| lane.mapping == mapping.name).unwrap_or_default();
-        let memory: Memory = store.memory(&mapping.name)?;
+        let is_new = known.mapping.is_empty();
+        let mut memory: Memory = store.memory(&mapping.name)?;
+        if is_new {
+            // What was told to others before it was there is not meant for it.
+            memory.heard = store.last_order()?;
+        }
         let now = now_ms();
         let status = LaneStatus {
             mapping: mapping.name.clone(),
@@ -102,6 +109,16 @@ impl Lane {
             oldest: None,
             ..known
         };
+        let mut status = status;
+        if mapping.sync.direction == Direction::TwoWay {
+            match inverse(&workspace.project().root, mapping) {
+                Ok(way) => {
+                    status.goes_back = way.fields.into_iter().map(|(field, _)| field).collect();
+                    status.stays = way.left.into_iter().map(|(field, why)| (field, why.to_owned())).collect();
+                }
+                Err(why) => (status.goes_back, status.stays) = (Vec::new(), vec![(String::new(), why)]),
+            }
+        }
         store.put_lane(&status)?;
         Ok(Self {
             mapping: mapping.clone(),
@@ -155,7 +172,21 @@ impl Lane {
         Ok(())
     }
 
+    /// Hears what it was told while no loop was at work.
+    pub(super) fn catch_up(&mut self, workspace: &Workspace, store: &SyncStore) -> Result<()> {
+        for line in store.orders(self.memory.heard)? {
+            if line.mapping.as_ref().is_none_or(|name| *name == self.mapping.name) {
+                self.hear(workspace, store, &line)?;
+            }
+        }
+        Ok(())
+    }
+
     fn hear(&mut self, workspace: &Workspace, store: &SyncStore, line: &OrderLine) -> Result<()> {
+        if line.id <= self.memory.heard {
+            return Ok(());
+        }
+        self.memory.heard = line.id;
         let name = self.mapping.name.clone();
         let log = |text: &str| store.log(Some(&name), LogLevel::Info, &format!("{text} by {}", line.who));
         match &line.order {
@@ -190,16 +221,16 @@ impl Lane {
                 self.wake("audit");
             }
             Order::Release { plan } => {
-                let Some(held) = &self.memory.held else { return Ok(()) };
+                let Some(held) = &self.memory.held else {
+                    return store.remember(&name, &self.memory);
+                };
                 if held.kind == HeldKind::Drift {
                     // The columns as they are now are the ones to work with.
                     (self.memory.source, self.memory.target) = (Columns::default(), Columns::default());
                 } else if plan.is_some() && *plan != held.plan {
-                    return store.log(
-                        Some(&name),
-                        LogLevel::Warn,
-                        "not released: it is held with another plan by now; look at that one",
-                    );
+                    let text = "not released: it is held with another plan by now; look at that one";
+                    store.log(Some(&name), LogLevel::Warn, text)?;
+                    return store.remember(&name, &self.memory);
                 } else {
                     self.released.clone_from(&held.plan);
                 }

@@ -10,7 +10,7 @@ use crate::journal::{StateDir, who};
 use crate::migrate::{Owner, TargetLocks, fault};
 use crate::monitor::CancelFlag;
 use crate::platform::{Connector, Sign, Source, Trigger};
-use crate::project::{Mapping, TriggerKind};
+use crate::project::{Direction, Mapping, TriggerKind};
 use crate::sync::{Board, Ticker, Versions};
 use crate::workspace::Workspace;
 
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const VERSION_EVERY: Duration = Duration::from_millis(250);
 /// Time until a trigger that failed is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Longest time that lookers keep a loop from its lock.
+const LOOKERS: Duration = Duration::from_millis(500);
 /// Name under which the loop locks itself.
 const LOCK: &str = "the sync loop";
 
@@ -36,6 +38,17 @@ pub(super) fn is_alive(state: &StateDir, env: Option<&str>) -> bool {
     TargetLocks::take(state, env, [LOCK], &Owner::of_run("a look")).is_err_and(|error| error.kind() == Kind::Busy)
 }
 
+/// The lock of the loop. Who only looks whether one is at work has it for a moment.
+fn alone(state: &StateDir, env: Option<&str>, owner: &Owner) -> Result<TargetLocks> {
+    let until = Instant::now() + LOOKERS;
+    loop {
+        match TargetLocks::take(state, env, [LOCK], owner) {
+            Err(error) if error.kind() == Kind::Busy && Instant::now() < until => std::thread::sleep(CLERK / 10),
+            taken => return taken,
+        }
+    }
+}
+
 impl Workspace {
     /// Runs the loop until `stop` is set or an order ends it; with [`SyncAsk::once`] until everything was looked at once.
     /// Answers the lanes as they are then. Only one loop of an environment runs at a time: [`Kind::Busy`].
@@ -45,7 +58,7 @@ impl Workspace {
         state.make()?;
         let env = self.project().env.clone();
         let owner = Owner::of_run("sync");
-        let _alone = TargetLocks::take(&state, env.as_deref(), [LOCK], &owner)
+        let _alone = alone(&state, env.as_deref(), &owner)
             .map_err(|_| self.sync_status().map_or_else(|error| error, |status| busy(&status)))?;
         let workspace = self.for_sync();
         let mappings: Vec<Mapping> = workspace.sync_mappings(&ask.mappings)?.into_iter().cloned().collect();
@@ -107,6 +120,10 @@ fn watch(
                 let trigger = trigger(workspace, &lane.mapping)?;
                 let name = lane.mapping.name.clone();
                 let (board, every) = (&board, lane.mapping.sync.every);
+                if lane.mapping.sync.direction == Direction::TwoWay {
+                    let (trigger, name) = (trigger_at_target(workspace, &lane.mapping)?, name.clone());
+                    scope.spawn(move || pull(trigger, &name, every, board));
+                }
                 scope.spawn(move || pull(trigger, &name, every, board));
             }
             let board = &board;
@@ -181,6 +198,17 @@ fn trigger(workspace: &Workspace, mapping: &Mapping) -> Result<Box<dyn Trigger>>
     })
 }
 
+/// The trigger of a lane that goes both ways, at its target.
+fn trigger_at_target(workspace: &Workspace, mapping: &Mapping) -> Result<Box<dyn Trigger>> {
+    let connector: Arc<dyn Connector> = workspace.connector(&mapping.to.platform)?;
+    let object = mapping.to.object.clone();
+    if mapping.sync.trigger == TriggerKind::Pull {
+        return Ok(Box::new(Ticker::new(mapping.sync.every)));
+    }
+    let observed = connector.observe(&Source::Object(object.clone()))?;
+    Ok(observed.unwrap_or_else(|| Box::new(Versions::new(connector, object, VERSION_EVERY))))
+}
+
 /// What the trigger of a mapping does, in words.
 pub(super) fn watching(workspace: &Workspace, mapping: &Mapping) -> String {
     trigger(workspace, mapping).map_or_else(|error| error.what().to_owned(), |trigger| trigger.words())
@@ -221,6 +249,7 @@ fn work(workspace: &Workspace, mut lanes: Vec<Lane>, board: &Board) -> Result<()
     let names: Vec<String> = lanes.iter().map(|lane| lane.mapping.name.clone()).collect();
     for lane in &mut lanes {
         lane.recover(&workspace, &store)?;
+        lane.catch_up(&workspace, &store)?;
     }
     while !board.stopped() {
         let ready: Vec<bool> = lanes.iter().map(Lane::is_ready).collect();
@@ -245,6 +274,7 @@ fn once(workspace: &Workspace, mut lanes: Vec<Lane>, stop: &CancelFlag) -> Resul
     let store = workspace.sync_store()?;
     for lane in &mut lanes {
         lane.recover(&workspace, &store)?;
+        lane.catch_up(&workspace, &store)?;
         for _ in 0..3 {
             if stop.is_cancelled() {
                 return Ok(());

@@ -17,6 +17,7 @@ use crate::migrate::{engine_program, spawn_loop};
 use crate::project::{DeletePolicy, Mapping, Side, TargetOnly};
 
 mod audit;
+mod both;
 mod cycle;
 mod events;
 mod images;

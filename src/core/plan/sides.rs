@@ -1,0 +1,350 @@
+//! Mappings that go both ways: which side changed which field since both last agreed, and who wins where both did.
+//!
+//! The base is the ledger's. A field that only the source changed is written as ever; one that only the target changed is
+//! kept there and noted as going back; one that both changed to the same value is agreed on. Where they clash an arbiter
+//! decides, and as long as it does not the whole record waits.
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::shape::Shape;
+use crate::error::{Error, Result};
+use crate::journal::Crosswalk;
+use crate::journal::ledger::{Entry, Hidden, Ledger, Secret};
+use crate::project::{Side, WriteRule};
+use crate::resolve::keys::key_hash;
+
+/// A field that both sides changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Clash {
+    /// Target field.
+    pub(crate) field: String,
+    pub(crate) base: Option<String>,
+    /// As mapped from the source.
+    pub(crate) source: Option<String>,
+    pub(crate) target: Option<String>,
+}
+
+/// Looks a field's two values up: the mapped one and the target's.
+pub(crate) type Values<'a> = dyn Fn(&str) -> Option<(Option<String>, Option<String>)> + 'a;
+
+/// Who decides.
+pub(crate) trait Arbiter: Debug + Send + Sync {
+    /// Target fields whose changes go back.
+    fn goes_back(&self, field: &str) -> bool;
+    /// Who wins each of these clashes; None: nobody knows yet.
+    fn decide(&self, key: &str, clashes: &[Clash], values: &Values<'_>) -> Vec<Option<Side>>;
+    /// Who wins where the target lost the record: `Some(Source)` makes it again. `changed`: the source changed it since.
+    fn lost(&self, key: &str, changed: bool) -> Option<Side>;
+}
+
+/// A record whose target row changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Back {
+    /// Old key.
+    pub(crate) key: String,
+    /// Target fields whose values go back to the source.
+    pub(crate) fields: Vec<String>,
+}
+
+/// A record that waits for a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    /// Old key.
+    pub(crate) key: String,
+    pub(crate) clashes: Vec<Clash>,
+}
+
+/// What of a plan is done, all else being left as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Only {
+    /// Key → columns that are written.
+    pub(crate) records: HashMap<String, Vec<String>>,
+    /// Records that are not there yet are made, unless the crosswalk of this object knows their key. None: none is made.
+    pub(crate) unless_known_to: Option<String>,
+}
+
+/// What a plan found out about both sides; beside the operations as `NAME.sides.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) back: Vec<Back>,
+    pub(crate) waiting: Vec<Waiting>,
+    /// Records of which an arbiter decided something: nobody needs to be asked about them any more.
+    pub(crate) decided: Vec<String>,
+}
+
+impl Found {
+    fn path(plan_dir: &Path, mapping: &str) -> PathBuf {
+        plan_dir.join(format!("{mapping}.sides.json"))
+    }
+    /// What a plan of this mapping found out.
+    pub(crate) fn read(plan_dir: &Path, mapping: &str) -> Result<Self> {
+        let path = Self::path(plan_dir, mapping);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|_| Error::data(format!("{} is damaged", path.display())))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Error::io("read", &path, &error)),
+        }
+    }
+    fn write(&self, plan_dir: &Path, mapping: &str) -> Result<()> {
+        let path = Self::path(plan_dir, mapping);
+        let bytes = serde_json::to_vec(self).map_err(|_| Error::platform("the plan cannot be written"))?;
+        std::fs::write(&path, bytes).map_err(|error| Error::io("write", &path, &error))
+    }
+}
+
+/// What becomes of one field of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nobody changed it, or both to the same.
+    None,
+    /// The source's value goes to the target.
+    Source,
+    /// The target's value goes to the source.
+    Target,
+    /// Both changed it.
+    Both,
+}
+
+/// Who changed a value: base, source, target as equality sees them.
+pub(crate) fn three_way(same: impl Fn(Option<&str>, Option<&str>) -> bool, values: [Option<&str>; 3]) -> Change {
+    let [base, source, target] = values;
+    if same(source, target) {
+        return Change::None;
+    }
+    match (same(base, source), same(base, target)) {
+        (true, _) => Change::Target,
+        (false, true) => Change::Source,
+        (false, false) => Change::Both,
+    }
+}
+
+/// What becomes of a record.
+pub(crate) enum Verdict {
+    /// The write rules decide, as ever.
+    Rules,
+    /// These columns keep the target's cell, which goes back.
+    Keeps(Vec<bool>),
+    /// It waits for a decision.
+    Waits,
+}
+
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    /// Three-way, by the ledger.
+    Both(&'a dyn Arbiter, &'a Ledger),
+    /// Of the way back a part.
+    Only(&'a Only, &'a Crosswalk),
+}
+
+/// What becomes of a record without a target row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// It is made.
+    Made,
+    /// It waits for a decision, or stays deleted.
+    Waits,
+    /// It is none of this plan's business.
+    Left,
+}
+
+/// Tells the sides of a mapping's records apart while it is planned.
+pub(crate) struct Sides<'a> {
+    way: Way<'a>,
+    secret: Secret,
+    /// By column: its changes go back.
+    columns: Vec<bool>,
+    found: Found,
+    spared: Vec<Hidden>,
+    /// Entries that were looked up for the batch at hand.
+    entries: HashMap<String, Option<Entry>>,
+}
+
+impl<'a> Sides<'a> {
+    pub(crate) fn new(arbiter: &'a dyn Arbiter, ledger: &'a Ledger, secret: Secret, shape: &Shape) -> Self {
+        let goes = |(column, name): (usize, &String)| {
+            shape.rules[column] == WriteRule::Always
+                && !shape.latch[column]
+                && !shape.keys.contains(&column)
+                && arbiter.goes_back(name)
+        };
+        let columns = shape.columns.iter().enumerate().map(goes).collect();
+        Self::by(Way::Both(arbiter, ledger), secret, columns)
+    }
+
+    /// A part of a plan.
+    pub(crate) fn only(only: &'a Only, crosswalk: &'a Crosswalk, secret: Secret) -> Self {
+        Self::by(Way::Only(only, crosswalk), secret, Vec::new())
+    }
+
+    fn by(way: Way<'a>, secret: Secret, columns: Vec<bool>) -> Self {
+        Self { way, secret, columns, found: Found::default(), spared: Vec::new(), entries: HashMap::new() }
+    }
+
+    fn entry(&mut self, ledger: &Ledger, key: &str) -> Result<Option<&Entry>> {
+        if !self.entries.contains_key(key) {
+            // One record is asked about a few times at most, one after the other.
+            self.entries.clear();
+            let entry = ledger.get(&self.secret.hide(key_hash(key)))?;
+            self.entries.insert(key.to_owned(), entry);
+        }
+        Ok(self.entries.get(key).and_then(Option::as_ref))
+    }
+
+    /// What becomes of a record that has its target row: its mapped cells and the target's, by column.
+    pub(crate) fn judge(
+        &mut self,
+        shape: &Shape,
+        key: &str,
+        mapped: &[Option<&str>],
+        there: &[Option<&str>],
+    ) -> Result<Verdict> {
+        let (arbiter, ledger) = match self.way {
+            Way::Both(arbiter, ledger) => (arbiter, ledger),
+            Way::Only(only, _) => {
+                let written = only.records.get(key);
+                let is_written = |name: &String| written.is_some_and(|columns| columns.contains(name));
+                return Ok(Verdict::Keeps(shape.columns.iter().map(|name| !is_written(name)).collect()));
+            }
+        };
+        let base = self.entry(ledger, key)?.map(|entry| entry.base.clone()).filter(|base| base.len() == mapped.len());
+        let mut keeps = vec![false; mapped.len()];
+        let mut clashes = Vec::new();
+        let mut places = Vec::new();
+        for column in (0..mapped.len()).filter(|column| self.columns[*column]) {
+            let same = |one: Option<&str>, other: Option<&str>| shape.same(column, one, other);
+            let change = match &base {
+                Some(base) => three_way(same, [base[column].as_deref(), mapped[column], there[column]]),
+                // Both sides have the record and never agreed on it.
+                None if same(mapped[column], there[column]) => Change::None,
+                None => Change::Both,
+            };
+            match change {
+                Change::None | Change::Source => {}
+                Change::Target => keeps[column] = true,
+                Change::Both => {
+                    places.push(column);
+                    clashes.push(Clash {
+                        field: shape.columns[column].clone(),
+                        base: base.as_ref().and_then(|base| base[column].clone()),
+                        source: mapped[column].map(str::to_owned),
+                        target: there[column].map(str::to_owned),
+                    });
+                }
+            }
+        }
+        if !clashes.is_empty() {
+            let values = |field: &str| {
+                let column = shape.columns.iter().position(|column| column == field)?;
+                Some((mapped[column].map(str::to_owned), there[column].map(str::to_owned)))
+            };
+            let decided = arbiter.decide(key, &clashes, &values);
+            if decided.iter().any(Option::is_none) || decided.len() != clashes.len() {
+                self.spare(key);
+                self.found.waiting.push(Waiting { key: key.to_owned(), clashes });
+                return Ok(Verdict::Waits);
+            }
+            for (column, side) in places.into_iter().zip(decided) {
+                keeps[column] = side == Some(Side::Target);
+            }
+            self.found.decided.push(key.to_owned());
+        }
+        if !keeps.contains(&true) {
+            return Ok(Verdict::Rules);
+        }
+        self.spare(key);
+        let fields = shape.columns.iter().zip(&keeps).filter(|(_, keeps)| **keeps).map(|(name, _)| name.clone());
+        self.found.back.push(Back { key: key.to_owned(), fields: fields.collect() });
+        Ok(Verdict::Keeps(keeps))
+    }
+
+    /// What becomes of a record that has no target row, though it may have had one.
+    pub(crate) fn lost(&mut self, key: &str, source: &Hidden) -> Result<Lost> {
+        let (arbiter, ledger) = match self.way {
+            Way::Both(arbiter, ledger) => (arbiter, ledger),
+            Way::Only(Only { unless_known_to: None, .. }, _) => return Ok(Lost::Left),
+            Way::Only(Only { unless_known_to: Some(object), .. }, crosswalk) => {
+                let known = crosswalk.get(object, key)?.is_some();
+                return Ok(if known { Lost::Left } else { Lost::Made });
+            }
+        };
+        let Some(entry) = self.entry(ledger, key)? else { return Ok(Lost::Made) };
+        if entry.target.is_none() {
+            return Ok(Lost::Made);
+        }
+        let changed = entry.source != *source;
+        let waits = match arbiter.lost(key, changed) {
+            Some(Side::Source) => false,
+            Some(Side::Target) => true,
+            None => {
+                let clash = Clash {
+                    field: RECORD.into(),
+                    base: Some("there".into()),
+                    source: Some(if changed { "changed" } else { "there" }.into()),
+                    target: None,
+                };
+                self.found.waiting.push(Waiting { key: key.to_owned(), clashes: vec![clash] });
+                true
+            }
+        };
+        if waits {
+            self.spare(key);
+        }
+        Ok(if waits { Lost::Waits } else { Lost::Made })
+    }
+
+    /// The ledger's entry of this record stays as it is.
+    fn spare(&mut self, key: &str) {
+        self.spared.push(self.secret.hide(key_hash(key)));
+    }
+
+    /// Writes what was found out. Answers the keys whose entries stay.
+    pub(crate) fn finish(self, plan_dir: &Path, mapping: &str) -> Result<Vec<Hidden>> {
+        self.found.write(plan_dir, mapping)?;
+        Ok(self.spared)
+    }
+}
+
+/// Stands for the record itself where one side lost it.
+pub(crate) const RECORD: &str = "(record)";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn change(base: &str, source: &str, target: &str) -> Change {
+        three_way(|one, other| one == other, [Some(base), Some(source), Some(target)])
+    }
+
+    #[test]
+    fn who_changed_it_is_told_by_the_base() {
+        assert_eq!(change("a", "a", "a"), Change::None);
+        assert_eq!(change("a", "b", "a"), Change::Source);
+        assert_eq!(change("a", "a", "b"), Change::Target);
+        assert_eq!(change("a", "b", "b"), Change::None, "both changed it to the same");
+        assert_eq!(change("a", "b", "c"), Change::Both);
+        assert_eq!(three_way(|one, other| one == other, [None, Some("b"), None]), Change::Source);
+    }
+
+    proptest! {
+        /// The two sides are treated alike.
+        #[test]
+        fn it_is_symmetric(base in 0_u8..4, source in 0_u8..4, target in 0_u8..4) {
+            let [base, source, target] = [base, source, target].map(|value| value.to_string());
+            let there = change(&base, &source, &target);
+            let back = change(&base, &target, &source);
+            let turned = match there {
+                Change::Source => Change::Target,
+                Change::Target => Change::Source,
+                other => other,
+            };
+            prop_assert_eq!(back, turned);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Mappings that go both ways: who decides where both sides changed a record, and what goes back to the source.
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+
+use super::cycle::Cycle;
+use super::lane::Lane;
+use crate::error::{Kind, Result};
+use crate::journal::sync::{
+    Clock, ConflictField, ConflictRecord, EventOutcome, LogLevel, SyncEvent, SyncStore, millis, now_ms,
+};
+use crate::plan::Purpose;
+use crate::plan::sides::{Arbiter, Back, Clash, Found, Only, RECORD, Values};
+use crate::project::{ConflictPolicy, DeletePolicy, Direction, Mapping, Mode, Side};
+use crate::resolve::keys::show_key;
+use crate::sync::{Inverse, inverse};
+use crate::workspace::Workspace;
+use crate::workspace::plans::PlanRequest;
+
+/// Decides by the mapping's policies and by what people decided.
+#[derive(Debug)]
+pub(super) struct Policies {
+    mapping: Mapping,
+    /// Target fields that go back.
+    fields: Vec<String>,
+    /// Conflicts that are not settled, by key.
+    known: HashMap<String, ConflictRecord>,
+    now: i64,
+}
+
+impl Policies {
+    /// Those of a mapping; None if it goes one way.
+    pub(super) fn of(workspace: &Workspace, store: &SyncStore, mapping: &Mapping) -> Result<Option<Arc<dyn Arbiter>>> {
+        if mapping.sync.direction == Direction::OneWay {
+            return Ok(None);
+        }
+        // Without a way back everything goes one way; the lane says so.
+        let Ok(inverse) = inverse(&workspace.project().root, mapping) else { return Ok(None) };
+        let known = store.conflicts(Some(&mapping.name))?.into_iter().map(|one| (one.key.clone(), one)).collect();
+        let fields = inverse.fields.into_iter().map(|(field, _)| field).collect();
+        Ok(Some(Arc::new(Self { mapping: mapping.clone(), fields, known, now: now_ms() })))
+    }
+
+    fn policy(&self, field: &str) -> &ConflictPolicy {
+        let own = self.mapping.field(field).and_then(|field| field.conflict.as_ref());
+        own.unwrap_or(&self.mapping.sync.conflict)
+    }
+
+    /// What a person decided, or the side that wins because nobody did for too long.
+    fn decided(&self, key: &str, field: &str) -> Option<Side> {
+        let conflict = self.known.get(&show_key(key))?;
+        let take = conflict.fields.iter().find(|one| one.field == field).and_then(|one| one.take);
+        let whole = conflict.fields.iter().all(|one| one.take.is_some());
+        take.filter(|_| whole).or_else(|| {
+            let patience = self.mapping.sync.ask_after?.as_millis() as i64;
+            (self.now - conflict.at >= patience).then_some(self.mapping.sync.then)
+        })
+    }
+
+    /// A decision holds for what it was made on.
+    fn is_about(&self, key: &str, clashes: &[Clash]) -> bool {
+        self.known.get(&show_key(key)).is_some_and(|conflict| {
+            conflict.fields.len() == clashes.len()
+                && conflict.fields.iter().zip(clashes).all(|(one, clash)| {
+                    (&one.field, &one.base, &one.source, &one.target)
+                        == (&clash.field, &clash.base, &clash.source, &clash.target)
+                })
+        })
+    }
+}
+
+impl Arbiter for Policies {
+    fn goes_back(&self, field: &str) -> bool {
+        self.fields.iter().any(|known| known == field)
+    }
+
+    fn decide(&self, key: &str, clashes: &[Clash], values: &Values<'_>) -> Vec<Option<Side>> {
+        let about = self.is_about(key, clashes);
+        let asked = |field: &str| if about { self.decided(key, field) } else { None };
+        clashes
+            .iter()
+            .map(|clash| match self.policy(&clash.field) {
+                ConflictPolicy::Take(side) => Some(*side),
+                ConflictPolicy::Ask => asked(&clash.field),
+                ConflictPolicy::Newest(field) => values(field)
+                    .and_then(|(source, target)| newer(source.as_deref()?, target.as_deref()?, self.mapping.sync.skew))
+                    .or_else(|| asked(&clash.field)),
+            })
+            .collect()
+    }
+
+    fn lost(&self, key: &str, changed: bool) -> Option<Side> {
+        if let Some(side) = self.decided(key, RECORD) {
+            return Some(side);
+        }
+        let ignored = matches!(self.mapping.sync.deletes, None | Some(DeletePolicy::Ignore));
+        match (&self.mapping.sync.conflict, changed) {
+            // What the target deleted stays deleted there; the source is not told.
+            (_, false) if ignored => Some(Side::Target),
+            (ConflictPolicy::Take(side), true) => Some(*side),
+            _ => None,
+        }
+    }
+}
+
+/// The side whose time is later by more than the skew; None where the times are too close or are none.
+fn newer(source: &str, target: &str, skew: std::time::Duration) -> Option<Side> {
+    let (source, target) = (time_of(source)?, time_of(target)?);
+    let skew = skew.as_millis() as i64;
+    if source - target > skew {
+        Some(Side::Source)
+    } else if target - source > skew {
+        Some(Side::Target)
+    } else {
+        None
+    }
+}
+
+/// Milliseconds of a time in the forms of ISO 8601; without a zone both sides are taken to mean the same one.
+fn time_of(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_millis());
+    }
+    for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
+            return Some(time.and_utc().timestamp_millis());
+        }
+    }
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    Some(day.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
+}
+
+impl Cycle<'_> {
+    /// Notes the conflicts that a look found, and forgets those that are over. Answers how many wait.
+    pub(super) fn conflicts(&self, lane: &mut Lane, found: &Found) -> Result<u64> {
+        let name = &lane.mapping.name;
+        for waiting in &found.waiting {
+            let fields: Vec<ConflictField> = waiting
+                .clashes
+                .iter()
+                .map(|clash| ConflictField {
+                    field: clash.field.clone(),
+                    base: clash.base.clone(),
+                    source: clash.source.clone(),
+                    target: clash.target.clone(),
+                    take: None,
+                })
+                .collect();
+            self.store.put_conflict(name, &show_key(&waiting.key), &fields)?;
+        }
+        // A record that waits is looked at by every look.
+        let still: Vec<String> = found.waiting.iter().map(|waiting| show_key(&waiting.key)).collect();
+        for conflict in self.store.conflicts(Some(name))? {
+            if !still.contains(&conflict.key) {
+                self.store.settle_conflict(name, &conflict.key)?;
+            }
+        }
+        let open = still.len() as u64;
+        if open > lane.status.conflicts {
+            let text = format!("{open} records were changed on both sides and wait for a decision");
+            self.store.log(Some(name), LogLevel::Alarm, &text)?;
+        }
+        lane.status.conflicts = open;
+        Ok(open)
+    }
+
+    /// Writes what the target changed back to the source. Answers whether the source moved meanwhile.
+    pub(super) fn write_back(&self, lane: &mut Lane, found: &Found) -> Result<bool> {
+        let Ok(way) = inverse(&self.workspace.project().root, &lane.mapping) else { return Ok(false) };
+        let creates = lane.mapping.scope.is_some();
+        if found.back.is_empty() && !creates {
+            return Ok(false);
+        }
+        let name = way.mapping.name.clone();
+        let only = only(&way, &found.back, creates.then(|| lane.mapping.to.to_string()));
+        let mut workspace = self.workspace.clone();
+        workspace.set_mappings(vec![way.mapping]);
+        let request = PlanRequest {
+            mappings: vec![name],
+            purpose: Purpose::Sync,
+            mode: Some(Mode::Full),
+            only: Some(Arc::new(only)),
+            ..PlanRequest::default()
+        };
+        let plan = workspace.plan_for(&request, &crate::monitor::Silent)?;
+        let state = crate::journal::StateDir::of(&workspace.project().root);
+        let plan_dir = state.plan(&plan.id);
+        let Some(part) = plan.mappings.first() else { return Ok(false) };
+        let counts = part.counts;
+        let refused = part.blocked.first().map(|blocked| format!("{}; {}", blocked.reason, blocked.advice));
+        if refused.is_some() || counts.is_noop() {
+            _ = std::fs::remove_dir_all(&plan_dir);
+            if let Some(why) = refused {
+                let text = format!("what the target changed cannot go back to {}: {why}", part.to);
+                self.store.log(Some(&lane.mapping.name), LogLevel::Warn, &text)?;
+            }
+            return Ok(false);
+        }
+        let back = Cycle { workspace: &workspace, store: self.store, sign: self.sign, at: self.at };
+        let keys = super::events::written_keys(part, &plan_dir)?;
+        match back.perform(&plan) {
+            Ok((moved, dir)) => {
+                lane.window.note(Instant::now(), counts.inserted + counts.updated);
+                lane.status.written = Some(now_ms());
+                self.told_back(lane, keys)?;
+                super::images::keep(&state, &plan, part, &dir, counts.inserted + counts.updated)?;
+                _ = std::fs::remove_dir_all(&plan_dir);
+                Ok(moved)
+            }
+            // The source moved between plan and publish: nothing was written.
+            Err(error) if error.kind() == Kind::Refused => {
+                _ = std::fs::remove_dir_all(&plan_dir);
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn told_back(&self, lane: &Lane, keys: Vec<(String, &'static str)>) -> Result<()> {
+        let (seen, done) = (millis(self.sign.seen), now_ms());
+        let changed = self.sign.changed.map_or(seen, millis).min(seen);
+        let lag = self.at.elapsed().as_millis() as u64 + (seen - changed).unsigned_abs();
+        let events: Vec<SyncEvent> = keys
+            .into_iter()
+            .map(|(key, operation)| SyncEvent {
+                mapping: lane.mapping.name.clone(),
+                key: Some(show_key(&key)),
+                operation: operation.to_owned(),
+                origin: format!("{} back", self.sign.origin),
+                clock: if self.sign.changed.is_some() { Clock::Platform } else { Clock::Seen },
+                changed,
+                seen,
+                done: Some(done),
+                lag: Some(lag),
+                outcome: EventOutcome::Written,
+                reason: None,
+                cycle: None,
+            })
+            .collect();
+        self.store.add_events(&events)
+    }
+}
+
+/// What of the way back is done: these fields of these records; and, where `creates` names the target, records that the
+/// source does not know.
+fn only(way: &Inverse, back: &[Back], creates: Option<String>) -> Only {
+    let column = |field: &String| way.fields.iter().find(|(name, _)| name == field).map(|(_, column)| column.clone());
+    let records = back.iter().map(|one| (one.key.clone(), one.fields.iter().filter_map(column).collect())).collect();
+    Only { records, unless_known_to: creates }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_later_time_wins_beyond_the_skew() {
+        let skew = Duration::from_secs(2);
+        assert_eq!(newer("2026-11-25 09:00:05", "2026-11-25 09:00:01", skew), Some(Side::Source));
+        assert_eq!(newer("2026-11-25T09:00:01Z", "2026-11-25T10:00:05+01:00", skew), Some(Side::Target));
+        assert_eq!(newer("2026-11-25 09:00:02", "2026-11-25 09:00:01", skew), None);
+        assert_eq!(newer("2026-11-25", "2026-11-24", skew), Some(Side::Source));
+        assert_eq!(newer("yesterday", "2026-11-24", skew), None);
+    }
+}
