@@ -130,3 +130,34 @@ fn rows_that_the_target_makes_in_scope_come_back_and_those_that_it_deletes_stay_
     look(dir.path(), 0);
     assert_eq!((old(&dir), events(dir.path())), before);
 }
+
+#[test]
+fn deletes_go_both_ways_and_never_over_a_change() {
+    let dir = project("conflict = \"ask\"\ndeletes = \"propagate\"\n");
+    let mapping = dir.path().join("mappings/contacts.toml");
+    let text = std::fs::read_to_string(&mapping).unwrap();
+    std::fs::write(&mapping, text.replace("[sync]", "[run]\nmax_deletes = 2\n\n[sync]")).unwrap();
+    sql(dir.path(), "new.db", "DELETE FROM contacts WHERE legacy_id = '3'");
+    replace(&dir, "1,Ann,L,2026-01-01,\"a, b\"\n", "");
+    look(dir.path(), 0);
+    look(dir.path(), 0);
+    assert_eq!(old(&dir), "ID,NAME,STG,UPD,NOTE\n2,Ben,Q,2026-01-01,\n4,Dee,L,2026-01-01,\n");
+    assert_eq!(rows(dir.path(), "new.db", "SELECT legacy_id FROM contacts WHERE id <> 100"), ["2", "4"]);
+    // Deleted there and changed here, and the other way round: somebody decides.
+    sql(dir.path(), "new.db", "DELETE FROM contacts WHERE legacy_id = '2'");
+    replace(&dir, "2,Ben", "2,Benny");
+    sql(dir.path(), "new.db", "UPDATE contacts SET name = 'Dora' WHERE legacy_id = '4'");
+    replace(&dir, "4,Dee,L,2026-01-01,\n", "");
+    for _ in 0..2 {
+        let status = look(dir.path(), 0);
+        assert_eq!(status["lanes"][0]["conflicts"].as_u64(), Some(2));
+    }
+    assert_eq!((new(&dir, "2").as_str(), new(&dir, "4").as_str()), ("", "Dora|lead"));
+    for conflict in run(dir.path(), &["conflicts", "list", "--json"]).expect(0).lines() {
+        run(dir.path(), &["conflicts", "resolve", &conflict["id"].to_string(), "--take", "source"]).expect(0);
+    }
+    look(dir.path(), 0);
+    let status = look(dir.path(), 0);
+    assert_eq!(status["lanes"][0]["conflicts"].as_u64(), Some(0));
+    assert_eq!((new(&dir, "2").as_str(), new(&dir, "4").as_str()), ("Benny|qualified", ""));
+}

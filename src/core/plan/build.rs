@@ -165,10 +165,16 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     })?;
     out.take(job, &facts, &known, sides.as_mut(), &mut chunk)?;
 
+    if let Some(only) = job.only {
+        state.tombstones.extend(only.gone.iter().filter_map(|key| facts.row_of_key(shape, &known, key)));
+    }
     let unreadable = job.source.meta().rejects;
     let read = job.looked.map_or(done, |_| job.source.meta().rows);
     let deletes = read > 0 && unreadable == 0 && state.keyless == 0 && job.rows.is_all();
     let mut rows = TargetRows::decide(shape, &facts, &known, &state, deletes, job.asked.is_some());
+    if let (Some(sides), Some(target)) = (&mut sides, job.target) {
+        rows.ask(shape, target, |key, row| sides.may_go(key, facts.cells_hash[row as usize]))?;
+    }
     if let Some(target) = job.target {
         rows.write(shape, &facts, target, |ops, cells| out.target_rows(shape, &ops, &cells))?;
     }

@@ -115,6 +115,19 @@ impl TargetFacts {
         self.pair_matcher.map_or(&self.pair, |matcher| &self.matchers[matcher])
     }
 
+    /// The row of a record, by its key; None: there is none, or several.
+    pub(crate) fn row_of_key(&self, shape: &Shape, known: &CrosswalkFacts, key: &str) -> Option<u32> {
+        let hash = key_hash(key);
+        let by_key = |by: &By| matches!(by, By::Fields(fields) if *fields == shape.keys);
+        let matcher = shape.matchers.iter().position(|matcher| by_key(&matcher.by));
+        let found = matcher.map(|matcher| self.matchers[matcher].find(hash));
+        match found {
+            Some(Hits::One(row)) => Some(row),
+            Some(Hits::Many(_)) => None,
+            Some(Hits::None) | None => known.row(self, hash),
+        }
+    }
+
     /// The identity of a row, where the target gives one.
     pub(crate) fn identity(&self, row: u32) -> Option<&str> {
         Some(self.identities.as_ref()?.get(row)).filter(|identity| !identity.is_empty())

@@ -38,6 +38,10 @@ pub(crate) trait Arbiter: Debug + Send + Sync {
     fn decide(&self, key: &str, clashes: &[Clash], values: &Values<'_>) -> Vec<Option<Side>>;
     /// Who wins where the target lost the record: `Some(Source)` makes it again. `changed`: the source changed it since.
     fn lost(&self, key: &str, changed: bool) -> Option<Side>;
+    /// What the target deletes is deleted at the source, too.
+    fn deletes_go_back(&self) -> bool;
+    /// Who wins where the source lost a record that the target changed: `Some(Source)` deletes it there.
+    fn gone(&self, key: &str) -> Option<Side>;
 }
 
 /// A record whose target row changed.
@@ -62,6 +66,8 @@ pub(crate) struct Waiting {
 pub(crate) struct Only {
     /// Key → columns that are written.
     pub(crate) records: HashMap<String, Vec<String>>,
+    /// Keys of the records that are deleted.
+    pub(crate) gone: Vec<String>,
     /// Records that are not there yet are made, unless the crosswalk of this object knows their key. None: none is made.
     pub(crate) unless_known_to: Option<String>,
 }
@@ -71,6 +77,9 @@ pub(crate) struct Only {
 pub(crate) struct Found {
     pub(crate) back: Vec<Back>,
     pub(crate) waiting: Vec<Waiting>,
+    /// Keys of the records that the target deleted and the source shall delete.
+    #[serde(default)]
+    pub(crate) gone: Vec<String>,
     /// Records of which an arbiter decided something: nobody needs to be asked about them any more.
     pub(crate) decided: Vec<String>,
 }
@@ -279,15 +288,15 @@ impl<'a> Sides<'a> {
         let changed = entry.source != *source;
         let waits = match arbiter.lost(key, changed) {
             Some(Side::Source) => false,
-            Some(Side::Target) => true,
+            Some(Side::Target) => {
+                if arbiter.deletes_go_back() {
+                    self.found.gone.push(key.to_owned());
+                }
+                true
+            }
             None => {
-                let clash = Clash {
-                    field: RECORD.into(),
-                    base: Some("there".into()),
-                    source: Some(if changed { "changed" } else { "there" }.into()),
-                    target: None,
-                };
-                self.found.waiting.push(Waiting { key: key.to_owned(), clashes: vec![clash] });
+                let source = if changed { "changed" } else { "there" };
+                self.ask(key, Some(source), None);
                 true
             }
         };
@@ -295,6 +304,34 @@ impl<'a> Sides<'a> {
             self.spare(key);
         }
         Ok(if waits { Lost::Waits } else { Lost::Made })
+    }
+
+    /// Asks about a record that one side lost.
+    fn ask(&mut self, key: &str, source: Option<&str>, target: Option<&str>) {
+        let clash = Clash {
+            field: RECORD.into(),
+            base: Some("there".into()),
+            source: source.map(str::to_owned),
+            target: target.map(str::to_owned),
+        };
+        self.found.waiting.push(Waiting { key: key.to_owned(), clashes: vec![clash] });
+    }
+
+    /// A target row whose record the source has no more: true if it may go. `cells`: as the target has them now.
+    pub(crate) fn may_go(&mut self, key: &str, cells: u128) -> Result<bool> {
+        let Way::Both(arbiter, ledger) = self.way else { return Ok(true) };
+        let cells = self.secret.hide_wide(cells);
+        let changed = self.entry(ledger, key)?.is_some_and(|entry| entry.cells != Some(cells));
+        if !changed {
+            return Ok(true);
+        }
+        match arbiter.gone(key) {
+            Some(Side::Source) => return Ok(true),
+            Some(Side::Target) => {}
+            None => self.ask(key, None, Some("changed")),
+        }
+        self.spare(key);
+        Ok(false)
     }
 
     /// The ledger's entry of this record stays as it is.

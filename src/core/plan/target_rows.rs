@@ -82,6 +82,32 @@ impl TargetRows {
         out
     }
 
+    /// Takes back what was decided on rows that the source lacks where `may_go` says so.
+    pub(crate) fn ask(
+        &mut self,
+        shape: &Shape,
+        target: &Snapshot,
+        mut may_go: impl FnMut(&str, u32) -> Result<bool>,
+    ) -> Result<()> {
+        let names: Vec<String> =
+            shape.columns.iter().filter(|name| shape.target.column(name).is_some()).cloned().collect();
+        let mut changes = Vec::with_capacity(self.changes.len());
+        for part in self.changes.chunks(OPS_BATCH) {
+            let ordinals: Vec<u64> = part.iter().map(|(row, ..)| u64::from(*row)).collect();
+            let cells = shape.target_cells(&target.gather(&ordinals, Some(&names))?)?;
+            for (change, key) in part.iter().zip(shape.key_texts(&cells)) {
+                if key.as_deref().map_or(Ok(true), |key| may_go(key, change.0))? {
+                    changes.push(*change);
+                } else {
+                    self.kept.push(change.0);
+                }
+            }
+        }
+        self.changes = changes;
+        self.kept.sort_unstable();
+        Ok(())
+    }
+
     /// Target rows that the policies would delete.
     pub(crate) fn deletes(&self) -> u64 {
         self.changes.iter().filter(|(_, operation, _)| *operation == Operation::Delete).count() as u64

@@ -88,7 +88,7 @@ pub(crate) fn inverse(root: &Path, mapping: &Mapping) -> Result<Inverse, String>
         ignore: Vec::new(),
         corrections: None,
         unfinished: Vec::new(),
-        run: RunConfig::default(),
+        run: RunConfig { max_deletes: mapping.run.max_deletes, ..RunConfig::default() },
         sync: SyncConfig::default(),
     };
     Ok(Inverse { mapping, fields, left })

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
-use super::cycle::Cycle;
+use super::cycle::{Cycle, Ended};
 use super::lane::Lane;
 use crate::error::{Kind, Result};
 use crate::journal::sync::{
-    Clock, ConflictField, ConflictRecord, EventOutcome, LogLevel, SyncEvent, SyncStore, millis, now_ms,
+    Clock, ConflictField, ConflictRecord, EventOutcome, Held, HeldKind, LogLevel, SyncEvent, SyncStore, millis, now_ms,
 };
 use crate::plan::Purpose;
-use crate::plan::sides::{Arbiter, Back, Clash, Found, Only, RECORD, Values};
+use crate::plan::sides::{Arbiter, Clash, Found, Only, RECORD, Values};
 use crate::project::{ConflictPolicy, DeletePolicy, Direction, Mapping, Mode, Side};
 use crate::resolve::keys::show_key;
 use crate::sync::{Inverse, inverse};
@@ -92,15 +92,22 @@ impl Arbiter for Policies {
     }
 
     fn lost(&self, key: &str, changed: bool) -> Option<Side> {
-        if let Some(side) = self.decided(key, RECORD) {
-            return Some(side);
-        }
-        let ignored = matches!(self.mapping.sync.deletes, None | Some(DeletePolicy::Ignore));
         match (&self.mapping.sync.conflict, changed) {
-            // What the target deleted stays deleted there; the source is not told.
-            (_, false) if ignored => Some(Side::Target),
+            // What the target deleted stays deleted there, whether or not the source is told.
+            (_, false) => Some(Side::Target),
             (ConflictPolicy::Take(side), true) => Some(*side),
-            _ => None,
+            (ConflictPolicy::Ask | ConflictPolicy::Newest(_), true) => self.decided(key, RECORD),
+        }
+    }
+
+    fn deletes_go_back(&self) -> bool {
+        self.mapping.sync.deletes == Some(DeletePolicy::Propagate)
+    }
+
+    fn gone(&self, key: &str) -> Option<Side> {
+        match &self.mapping.sync.conflict {
+            ConflictPolicy::Take(side) => Some(*side),
+            ConflictPolicy::Ask | ConflictPolicy::Newest(_) => self.decided(key, RECORD),
         }
     }
 }
@@ -167,15 +174,16 @@ impl Cycle<'_> {
         Ok(open)
     }
 
-    /// Writes what the target changed back to the source. Answers whether the source moved meanwhile.
-    pub(super) fn write_back(&self, lane: &mut Lane, found: &Found) -> Result<bool> {
-        let Ok(way) = inverse(&self.workspace.project().root, &lane.mapping) else { return Ok(false) };
+    /// Writes what the target changed back to the source.
+    pub(super) fn write_back(&self, lane: &mut Lane, found: &Found) -> Result<Ended> {
+        let done = |again| Ok(Ended::Done { again });
+        let Ok(way) = inverse(&self.workspace.project().root, &lane.mapping) else { return done(false) };
         let creates = lane.mapping.scope.is_some();
-        if found.back.is_empty() && !creates {
-            return Ok(false);
+        if found.back.is_empty() && found.gone.is_empty() && !creates {
+            return done(false);
         }
         let name = way.mapping.name.clone();
-        let only = only(&way, &found.back, creates.then(|| lane.mapping.to.to_string()));
+        let only = only(&way, found, creates.then(|| lane.mapping.to.to_string()));
         let mut workspace = self.workspace.clone();
         workspace.set_mappings(vec![way.mapping]);
         let request = PlanRequest {
@@ -188,32 +196,37 @@ impl Cycle<'_> {
         let plan = workspace.plan_for(&request, &crate::monitor::Silent)?;
         let state = crate::journal::StateDir::of(&workspace.project().root);
         let plan_dir = state.plan(&plan.id);
-        let Some(part) = plan.mappings.first() else { return Ok(false) };
+        let Some(part) = plan.mappings.first() else { return done(false) };
         let counts = part.counts;
-        let refused = part.blocked.first().map(|blocked| format!("{}; {}", blocked.reason, blocked.advice));
-        if refused.is_some() || counts.is_noop() {
+        let changes = counts.inserted + counts.updated + counts.deleted;
+        if let Some(blocked) = part.blocked.first() {
+            let why = format!(
+                "what {} changed cannot go back to {}: {}; {}",
+                part.from, part.to, blocked.reason, blocked.advice
+            );
+            let since = lane.memory.held.as_ref().map_or_else(now_ms, |held| held.since);
+            let plan = Some(plan.id.clone());
+            return Ok(Ended::Held(Held { kind: HeldKind::Blocked, why, plan, changes, since, columns: Vec::new() }));
+        }
+        if counts.is_noop() {
             _ = std::fs::remove_dir_all(&plan_dir);
-            if let Some(why) = refused {
-                let text = format!("what the target changed cannot go back to {}: {why}", part.to);
-                self.store.log(Some(&lane.mapping.name), LogLevel::Warn, &text)?;
-            }
-            return Ok(false);
+            return done(false);
         }
         let back = Cycle { workspace: &workspace, store: self.store, sign: self.sign, at: self.at };
         let keys = super::events::written_keys(part, &plan_dir)?;
         match back.perform(&plan) {
             Ok((moved, dir)) => {
-                lane.window.note(Instant::now(), counts.inserted + counts.updated);
+                lane.window.note(Instant::now(), changes);
                 lane.status.written = Some(now_ms());
                 self.told_back(lane, keys)?;
-                super::images::keep(&state, &plan, part, &dir, counts.inserted + counts.updated)?;
+                super::images::keep(&state, &plan, part, &dir, changes)?;
                 _ = std::fs::remove_dir_all(&plan_dir);
-                Ok(moved)
+                done(moved)
             }
             // The source moved between plan and publish: nothing was written.
             Err(error) if error.kind() == Kind::Refused => {
                 _ = std::fs::remove_dir_all(&plan_dir);
-                Ok(true)
+                done(true)
             }
             Err(error) => Err(error),
         }
@@ -244,12 +257,13 @@ impl Cycle<'_> {
     }
 }
 
-/// What of the way back is done: these fields of these records; and, where `creates` names the target, records that the
-/// source does not know.
-fn only(way: &Inverse, back: &[Back], creates: Option<String>) -> Only {
+/// What of the way back is done: fields of records, deletes; and, where `creates` names the target, records that the source
+/// does not know.
+fn only(way: &Inverse, found: &Found, creates: Option<String>) -> Only {
     let column = |field: &String| way.fields.iter().find(|(name, _)| name == field).map(|(_, column)| column.clone());
-    let records = back.iter().map(|one| (one.key.clone(), one.fields.iter().filter_map(column).collect())).collect();
-    Only { records, unless_known_to: creates }
+    let records =
+        found.back.iter().map(|one| (one.key.clone(), one.fields.iter().filter_map(column).collect())).collect();
+    Only { records, gone: found.gone.clone(), unless_known_to: creates }
 }
 
 #[cfg(test)]

@@ -112,10 +112,13 @@ impl Cycle<'_> {
                 crate::journal::sync::EventOutcome::Same,
             )?;
         }
-        let mut again = if nothing { false } else { self.carry_out(lane, &plan)? };
+        let again = if nothing { false } else { self.carry_out(lane, &plan)? };
         if lane.mapping.sync.direction == Direction::TwoWay {
             self.conflicts(lane, &found)?;
-            again |= self.write_back(lane, &found)?;
+            match self.write_back(lane, &found)? {
+                Ended::Done { again: moved } => return Ok(Ended::Done { again: again || moved }),
+                Ended::Held(held) => return Ok(Ended::Held(held)),
+            }
         }
         Ok(Ended::Done { again })
     }

@@ -159,7 +159,7 @@ pub(super) fn wait(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
 pub(super) fn written_keys(part: &MappingPlan, plan_dir: &Path) -> Result<Vec<(String, &'static str)>> {
     let mut keys = Vec::new();
     each_operation(part, plan_dir, |op, key, _| {
-        if matches!(op, Operation::Insert | Operation::Update)
+        if matches!(op, Operation::Insert | Operation::Update | Operation::Delete)
             && let Some(key) = key
         {
             keys.push((key.to_owned(), op.word()));

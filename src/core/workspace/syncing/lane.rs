@@ -224,6 +224,11 @@ impl Lane {
                 let Some(held) = &self.memory.held else {
                     return store.remember(&name, &self.memory);
                 };
+                if held.kind == HeldKind::Blocked {
+                    let text = format!("cannot be released: {}", held.why);
+                    store.log(Some(&name), LogLevel::Warn, &text)?;
+                    return store.remember(&name, &self.memory);
+                }
                 if held.kind == HeldKind::Drift {
                     // The columns as they are now are the ones to work with.
                     (self.memory.source, self.memory.target) = (Columns::default(), Columns::default());
