@@ -5,4 +5,5 @@ mod rejects;
 mod screenshots;
 mod strategies;
 mod survival;
+mod sync;
 mod two_files;

@@ -59,7 +59,9 @@ impl vt100::Callbacks for Beside {
         let known = a == Some(b'?') && matches!(c, 'h' | 'l') && matches!(mode, 7 | 12 | 1004 | 1015 | 2004 | 2026);
         // 58 and 59 are the colour of underlines.
         let style = a.is_none() && c == 'm' && params.iter().all(|group| matches!(group.first(), Some(58 | 59)));
-        if !known && !style {
+        // The window title is put aside at the start and given back at the end.
+        let title = a.is_none() && c == 't' && matches!(mode, 22 | 23);
+        if !known && !style && !title {
             self.strange.push(format!("csi {a:?} {b:?} {params:?} {c}"));
         }
     }

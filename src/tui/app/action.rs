@@ -13,6 +13,8 @@ pub enum Group {
     Edit,
     /// Plans and runs.
     Migrate,
+    /// Keeping platforms in sync.
+    Sync,
     /// The program itself.
     Program,
 }
@@ -25,6 +27,7 @@ impl Group {
             Self::Look => "Look",
             Self::Edit => "Edit",
             Self::Migrate => "Plan and run",
+            Self::Sync => "Keep in sync",
             Self::Program => "Program",
         }
     }
@@ -89,6 +92,7 @@ actions! {
     ScreenHistory "screen_history" "history" Move [] "History: all runs, their results and rejects.";
     ScreenRejects "screen_rejects" "inbox" Move [] "Rejects: what a run or a plan left out by root cause, to be mended and retried.";
     ScreenCutover "screen_cutover" "cut-over" Move [] "Cut-over: freeze, delta, verify, sign-off and switch as a checklist.";
+    ScreenSync "screen_sync" "sync" Move [] "Sync: the watch loop, how consistent and how timely it is, what waits for you.";
     Open "open" "open" Look [] "Open what is selected.";
     Search "search" "find" Look [] "Find text on this screen.";
     SearchNext "search_next" "next match" Look [] "To the next match.";
@@ -134,6 +138,22 @@ actions! {
     StopRun "stop_run" "stop" Migrate [dangerous] "End the run after the batch it is writing; it can be resumed.";
     ThrottleRun "throttle_run" "rate" Migrate [] "Set how many rows a second the run may write.";
     RunWorkers "run_workers" "workers" Migrate [] "Set how many threads prepare what the run writes.";
+    SyncStart "sync_start" "start" Sync [dangerous] "Start the sync loop. You type the targets' name to confirm what it will do.";
+    SyncEnd "sync_end" "end loop" Sync [dangerous] "End the sync loop after what it is writing.";
+    SyncWhy "sync_why" "why" Sync [] "The whole of what is known of the mapping or the event: why it is as it is.";
+    SyncConflicts "sync_conflicts" "conflicts" Sync [] "The inbox of conflicts: records that both sides changed.";
+    TakeSource "take_source" "take source" Sync [undoable] "In a conflict: the source wins in this field; in the list, in all fields.";
+    TakeTarget "take_target" "take target" Sync [undoable] "In a conflict: the target wins in this field; in the list, in all fields.";
+    TakeLike "take_like" "same for like" Sync [undoable] "Decide all conflicts of this mapping over the same fields as this one.";
+    SyncRejects "sync_rejects" "rejects" Sync [] "Only the open events of this mapping: what is rejected or waits; again for all.";
+    SyncHeld "sync_held" "held" Sync [dangerous] "What the mapping is held with: its plan, to be released or refused.";
+    SyncPause "sync_pause" "pause" Sync [] "Pause the mapping, or let it go on.";
+    SyncResync "sync_resync" "resync" Sync [dangerous] "Compare everything of the mapping again, or the record of the event.";
+    SyncTrace "sync_trace" "trace" Sync [] "The way of the event's record: its events and its steps.";
+    SyncAudit "sync_audit" "audit" Sync [] "Count both sides of the mapping and compare with what was kept.";
+    SyncSilence "sync_silence" "silence 30m" Sync [] "Be quiet about the mapping's alarms for 30 minutes; again ends that.";
+    SyncLog "sync_log" "log" Sync [] "What happened to the mappings instead of the events, and back.";
+    SyncOpenOnly "sync_open_only" "open only" Sync [] "Only events that are not done, or all.";
     Cancel "cancel" "cancel" Program [] "Stop what is being worked on, or close what is on top.";
     Help "help" "help" Program [] "What every key does here.";
     Palette "palette" "commands" Program [] "Find any action by its name.";

@@ -23,7 +23,10 @@ impl App {
                 }
             }
             Err(error) => {
-                if error.kind() == Kind::Stopped {
+                if ticket.lane == Lane::Sync {
+                    // It is looked at again and again: the screen says what is wrong, once is enough.
+                    self.shared.sync_failed = Some(error.to_string());
+                } else if error.kind() == Kind::Stopped {
                     self.shared.tell(Tone::Info, "stopped");
                 } else {
                     self.shared.fail(&error);
@@ -34,6 +37,9 @@ impl App {
                 }
                 if ticket.lane == Lane::Save {
                     self.shared.when_saved = None;
+                }
+                if ticket.lane == Lane::SyncOrders {
+                    self.shared.telling.clear();
                 }
                 for screen in ScreenId::ALL {
                     self.screens.get_mut(*screen).failed(ticket.lane, &mut self.shared);
@@ -110,6 +116,19 @@ impl App {
                 }
             }
             Answer::Run(run) => self.shared.run = Some((**run).clone()),
+            Answer::Sync(seen) => {
+                self.shared.sync = seen.status.clone();
+                self.shared.sync_failed = None;
+                if self.alarms.ring(&seen.status) {
+                    self.shared.effect(Effect::Bell);
+                }
+            }
+            Answer::SyncOrders(words) => {
+                self.shared.telling.clear();
+                if !words.is_empty() {
+                    self.shared.tell(Tone::Good, words.clone());
+                }
+            }
             _ => {}
         }
     }

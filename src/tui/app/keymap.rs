@@ -27,6 +27,8 @@ pub enum Layer {
     Rejects,
     /// The Cutover screen.
     Cutover,
+    /// The Sync screen.
+    Sync,
 }
 
 /// Key, action. In each layer in order of importance: the key bar shows the first that fit.
@@ -57,6 +59,7 @@ const GLOBAL: &[Row] = &[
     ("^C", Action::Quit),
     ("7", Action::ScreenRejects),
     ("8", Action::ScreenCutover),
+    ("9", Action::ScreenSync),
 ];
 const LIST: &[Row] = &[
     ("/", Action::Search),
@@ -122,6 +125,7 @@ const DIFF: &[Row] = &[
     ("a", Action::Recommend),
     ("d", Action::Against),
     ("x", Action::Reveal),
+    ("H", Action::SyncHeld),
     ("i", Action::PlanIncremental),
     ("s", Action::PlanSample),
     ("f", Action::FilterColumn),
@@ -165,6 +169,29 @@ const REJECTS: &[Row] = &[
 
 const CUTOVER: &[Row] = &[("enter", Action::Open), ("p", Action::Plan), ("r", Action::LookAgain)];
 
+const SYNC: &[Row] = &[
+    ("S", Action::SyncStart),
+    ("enter", Action::SyncWhy),
+    ("<", Action::TakeSource),
+    ("left", Action::TakeSource),
+    (">", Action::TakeTarget),
+    ("right", Action::TakeTarget),
+    ("a", Action::TakeLike),
+    ("c", Action::SyncConflicts),
+    ("r", Action::SyncRejects),
+    ("H", Action::SyncHeld),
+    ("p", Action::SyncPause),
+    ("R", Action::SyncResync),
+    ("T", Action::SyncTrace),
+    ("A", Action::SyncAudit),
+    ("s", Action::SyncSilence),
+    ("L", Action::SyncLog),
+    ("o", Action::SyncOpenOnly),
+    ("x", Action::Reveal),
+    ("tab", Action::NextPane),
+    ("E", Action::SyncEnd),
+];
+
 /// A key bound in a layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding {
@@ -186,6 +213,7 @@ static BINDINGS: LazyLock<Vec<Binding>> = LazyLock::new(|| {
         (Layer::History, HISTORY),
         (Layer::Rejects, REJECTS),
         (Layer::Cutover, CUTOVER),
+        (Layer::Sync, SYNC),
         (Layer::List, LIST),
         (Layer::Global, GLOBAL),
     ]

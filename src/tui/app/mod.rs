@@ -21,11 +21,12 @@ pub mod run_rejects;
 pub mod screens;
 pub mod session;
 pub mod shared;
+pub mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod words;
 
-use action::Action;
+use action::{Action, Group};
 use draft::Draft;
 use key::Key;
 use msg::{Effect, Lane, Mouse, Msg, Request};
@@ -33,6 +34,7 @@ use overlay::{Outcome, Overlay, Picker, Question, Reply, Tag};
 use screens::{ScreenId, Screens};
 use session::{Session, Unsaved};
 use shared::{Shared, Tone, WhenSaved};
+use sync::{Alarms, SyncLook};
 
 /// Smallest terminal that can be worked on: columns, rows.
 pub const SMALLEST: (u16, u16) = (60, 16);
@@ -41,6 +43,10 @@ pub const SMALLEST: (u16, u16) = (60, 16);
 const WATCH: Duration = Duration::from_millis(500);
 /// Between two looks whether there is one.
 const IDLE: Duration = Duration::from_secs(3);
+/// Between two looks at the sync loop while its screen is shown.
+const SYNC: Duration = Duration::from_millis(500);
+/// The same from any other screen: for the title and the bell.
+const SYNC_ELSEWHERE: Duration = Duration::from_secs(5);
 
 /// The whole of the screen's state.
 #[derive(Debug)]
@@ -55,6 +61,10 @@ pub struct App {
     pub overlays: Vec<Overlay>,
     /// What an earlier program left; taken when the project has been read.
     session: Option<Session>,
+    /// Alarms of sync that were rung for.
+    alarms: Alarms,
+    /// Time since runs and the sync loop were last looked at.
+    since: (Duration, Duration),
 }
 
 impl App {
@@ -68,13 +78,22 @@ impl App {
             ..Shared::default()
         };
         let screen = screen.or_else(|| ScreenId::named(&session.screen)).unwrap_or(ScreenId::Map);
-        Self { shared, screens: Screens::default(), screen, overlays: Vec::new(), session: Some(session) }
+        Self {
+            shared,
+            screens: Screens::default(),
+            screen,
+            overlays: Vec::new(),
+            session: Some(session),
+            alarms: Alarms::default(),
+            since: Default::default(),
+        }
     }
 
     /// What to do at the start.
     pub fn start(&mut self) -> Vec<Effect> {
         self.shared.ask(Lane::Project, "reading the project", Request::Project);
         self.shared.ask(Lane::Runs, "", Request::Runs);
+        self.shared.ask(Lane::Sync, "", Request::Sync(SyncLook::default()));
         if self.shared.mouse {
             self.shared.effect(Effect::Mouse(true));
         }
@@ -103,15 +122,28 @@ impl App {
         std::mem::take(&mut self.shared.effects)
     }
 
-    /// What goes on outside is looked at this often, with [`Msg::Tick`]: closely while a run is at work, now and then to
-    /// see whether somebody else started one.
+    /// What goes on outside is looked at this often, with [`Msg::Tick`]: closely while a run is at work or sync is shown,
+    /// now and then to see whether somebody else started something.
     pub fn watch_every(&self) -> Duration {
-        if self.shared.active_runs() > 0 { WATCH } else { IDLE }
+        let (runs, sync) = self.looks_every();
+        runs.min(sync)
+    }
+
+    /// Time between two looks at runs, and at the sync loop.
+    fn looks_every(&self) -> (Duration, Duration) {
+        let runs = if self.shared.active_runs() > 0 { WATCH } else { IDLE };
+        (runs, if self.screen == ScreenId::Sync { SYNC } else { SYNC_ELSEWHERE })
+    }
+
+    /// The window's title: the program, and the worst that is to be said of sync.
+    pub fn title(&self) -> String {
+        let worst = sync::worst(&self.shared.sync).map(|worst| format!(" {worst}")).unwrap_or_default();
+        format!("crm-console{worst}")
     }
 
     /// Jobs that the operator, or a test, waits for. What only watches is not counted.
     pub fn is_busy(&self) -> bool {
-        self.shared.jobs.keys().any(|lane| !matches!(lane, Lane::Run | Lane::Runs))
+        self.shared.jobs.keys().any(|lane| !matches!(lane, Lane::Run | Lane::Runs | Lane::Sync))
     }
 
     /// What the next program shall pick up.
@@ -149,6 +181,11 @@ impl App {
         self.overlays.append(&mut self.shared.opened);
         self.parse_what_is_stale();
         self.screens.get_mut(self.screen).settle(&mut self.shared);
+        if !self.shared.to_tell.is_empty() && !self.shared.jobs.contains_key(&Lane::SyncOrders) {
+            self.shared.telling = std::mem::take(&mut self.shared.to_tell);
+            let orders = self.shared.telling.clone();
+            self.shared.ask(Lane::SyncOrders, "", Request::SyncOrders(orders));
+        }
         if let Some(action) = self.shared.then_act.take_if(|_| self.shared.focus.is_none()) {
             self.act(action);
         }
@@ -257,6 +294,11 @@ impl App {
                 self.show(ScreenId::Diff);
                 self.screens.get_mut(ScreenId::Diff).settle(&mut self.shared);
                 self.screens.get_mut(ScreenId::Diff).act(action, &mut self.shared);
+            }
+            action if action.doc().group == Group::Sync && self.screen != ScreenId::Sync => {
+                self.show(ScreenId::Sync);
+                self.screens.get_mut(ScreenId::Sync).settle(&mut self.shared);
+                self.screens.get_mut(ScreenId::Sync).act(action, &mut self.shared);
             }
             Action::Reload => self.shared.ask(Lane::Project, "reading the project", Request::Project),
             Action::Search => {
@@ -402,7 +444,7 @@ impl App {
             Mouse::Press(column, 0) if self.overlays.is_empty() => {
                 // The tabs are drawn as ` 1 Data 2 Map …` from column 0.
                 let mut start = 1;
-                for id in ScreenId::ALL.iter().filter(|id| id.has_tab() || **id == self.screen) {
+                for id in ScreenId::ALL.iter().filter(|id| id.is_in_tabs(self.screen, self.shared.size.0)) {
                     let end = start + id.name().len() + 2;
                     if (start..end).contains(&usize::from(column)) {
                         return self.act(id.action());
@@ -421,8 +463,16 @@ impl App {
     }
 
     fn tick(&mut self) {
-        if !self.shared.jobs.contains_key(&Lane::Runs) {
+        let (every, gone) = (self.looks_every(), self.watch_every());
+        self.since = (self.since.0 + gone, self.since.1 + gone);
+        if self.since.0 >= every.0 && !self.shared.jobs.contains_key(&Lane::Runs) {
+            self.since.0 = Duration::ZERO;
             self.shared.ask(Lane::Runs, "", Request::Runs);
+        }
+        if self.since.1 >= every.1 && !self.shared.jobs.contains_key(&Lane::Sync) {
+            self.since.1 = Duration::ZERO;
+            let look = if self.screen == ScreenId::Sync { self.screens.sync.look() } else { SyncLook::default() };
+            self.shared.ask(Lane::Sync, "", Request::Sync(look));
         }
     }
 }

@@ -19,6 +19,7 @@ use crm_core::workspace::{
 
 use super::history::FileEdit;
 use super::key::Key;
+use super::sync::{SyncLook, SyncOrder, SyncSeen, SyncTraced};
 
 /// Something happened.
 #[derive(Debug)]
@@ -119,6 +120,12 @@ pub enum Lane {
     Advice,
     /// Comparing the plan with the one before.
     Against,
+    /// How the sync loop stands.
+    Sync,
+    /// Telling the sync loop something, or starting it.
+    SyncOrders,
+    /// The way of a record that sync carried over.
+    SyncTrace,
 }
 
 impl Lane {
@@ -294,6 +301,12 @@ pub enum Request {
     Runs,
     /// Note in the audit log what is shown in the clear.
     Revealed(Vec<Revealed>),
+    /// Look at the sync loop.
+    Sync(SyncLook),
+    /// Do these things about the sync loop, one after the other.
+    SyncOrders(Vec<SyncOrder>),
+    /// The way of a record that sync carried over: mapping and key.
+    SyncTrace(String, String),
 }
 
 /// Columns of both sides of a mapping.
@@ -430,6 +443,12 @@ pub enum Answer {
     Runs(Vec<RunRecord>),
     /// To [`Request::Revealed`].
     Noted,
+    /// To [`Request::Sync`].
+    Sync(Arc<SyncSeen>),
+    /// To [`Request::SyncOrders`]: what was done, in words.
+    SyncOrders(String),
+    /// To [`Request::SyncTrace`].
+    SyncTrace(Box<SyncTraced>),
 }
 
 /// What the app wants done. The runtime does it; nothing else does.
@@ -447,6 +466,8 @@ pub enum Effect {
     Suspend,
     /// Draw every cell again.
     Repaint,
+    /// Ring the terminal's bell.
+    Bell,
     /// Leave.
     Quit,
 }

@@ -7,7 +7,7 @@ use crm_core::journal::RunRecord;
 use crm_core::monitor::Progress;
 use crm_core::plan::Plan;
 use crm_core::project::{Mapping, Mode, Personal, Project};
-use crm_core::workspace::{PlanAsk, Revealed};
+use crm_core::workspace::{PlanAsk, Revealed, SyncStatus};
 
 use super::action::Action;
 use super::draft::Draft;
@@ -15,6 +15,7 @@ use super::msg::{Effect, Lane, Request, SaveText, Ticket};
 use super::overlay::Overlay;
 use super::screens::ScreenId;
 use super::screens::rejects::OpenInbox;
+use super::sync::SyncOrder;
 
 /// How a notice is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,14 @@ pub struct Shared {
     pub inbox: Option<OpenInbox>,
     /// Counts saves and reloads: what depends on files is stale when it has moved.
     pub saves: u64,
+    /// The sync loop as it was last looked at.
+    pub sync: SyncStatus,
+    /// Why it cannot be looked at.
+    pub sync_failed: Option<String>,
+    /// What the sync loop is being told.
+    pub telling: Vec<SyncOrder>,
+    /// What it shall be told next.
+    pub to_tell: Vec<SyncOrder>,
     /// To open on top, by the next turn of the app.
     pub(super) opened: Vec<Overlay>,
     /// To switch to, by the next turn of the app.
@@ -244,6 +253,10 @@ impl Shared {
         }
         self.go(ScreenId::Diff);
         self.ask(Lane::Plan, "planning to take the run back", Request::Revert(run.id.clone()));
+    }
+    /// Tells the sync loop something. Nothing is lost where keys come quicker than the store takes them.
+    pub fn tell_sync(&mut self, order: SyncOrder) {
+        self.to_tell.push(order);
     }
     /// Another screen.
     pub fn go(&mut self, screen: ScreenId) {

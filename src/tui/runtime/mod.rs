@@ -17,6 +17,7 @@ mod latency;
 #[cfg(test)]
 mod safety;
 mod signals;
+mod sync;
 mod terminal;
 mod work;
 
@@ -178,7 +179,8 @@ struct Loop {
     latency_file: Option<PathBuf>,
     /// Tests wait for the title to say `idle N`, N being the keys handled so far.
     marks_idle: bool,
-    mark: String,
+    /// The window's title as it was set last.
+    title: String,
     keys: u64,
     due: Due,
     last_frame: Option<Instant>,
@@ -202,7 +204,7 @@ impl Loop {
             latency: Latency::default(),
             latency_file: std::env::var_os("CRM_CONSOLE_LATENCY").map(PathBuf::from),
             marks_idle: std::env::var_os("CRM_CONSOLE_IDLE").is_some(),
-            mark: String::new(),
+            title: String::new(),
             keys: 0,
             due: Due::Key,
             last_frame: None,
@@ -301,9 +303,11 @@ impl Loop {
                     terminal::leave();
                     signals::suspend()?;
                     terminal::enter(self.mouse)?;
+                    self.title.clear();
                     self.repaint()?;
                 }
                 Effect::Repaint => self.repaint()?,
+                Effect::Bell => self.write(b"\x07")?,
                 Effect::Quit => return Ok(Some(self.end())),
             }
         }
@@ -322,12 +326,13 @@ impl Loop {
         let (app, look) = (&self.app, &self.look);
         self.terminal.draw(|frame| view::draw(frame, app, look))?;
         let mut bytes = self.writer.take_frame().unwrap_or_default();
+        let mut title = self.app.title();
         if self.marks_idle {
-            let mark = if self.app.is_busy() { "busy".to_owned() } else { format!("idle {}", self.keys) };
-            if mark != self.mark {
-                bytes.extend(terminal::title(&format!("crm-console {mark}")));
-                self.mark = mark;
-            }
+            title += &if self.app.is_busy() { " busy".to_owned() } else { format!(" idle {}", self.keys) };
+        }
+        if title != self.title {
+            bytes.extend(terminal::title(&title));
+            self.title = title;
         }
         self.write(&bytes)?;
         self.latency.frame();

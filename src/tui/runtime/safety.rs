@@ -365,6 +365,9 @@ fn hostile_text_tells_the_terminal_nothing_on_any_screen() {
         diff(&payload);
         runs(&payload);
         overlays(&payload);
+        for mut app in crate::view::hostile::synced(&payload, &payload) {
+            check_app(&mut app, "sync");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
@@ -14,6 +15,11 @@ use crossterm::terminal::{
 /// Synchronized output (DEC 2026): the terminal shows a frame whole. Terminals that do not know it ignore it.
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
+/// The window title that was there before is put aside, and comes back at the end. Terminals that keep none ignore it.
+const KEEP_TITLE: &[u8] = b"\x1b[22;2t";
+const GIVE_TITLE_BACK: &[u8] = b"\x1b[23;2t";
+/// It is put aside: it is given back once, however often the terminal is.
+static TITLE_KEPT: AtomicBool = AtomicBool::new(false);
 /// What ratatui queues for a frame in which no cell differs.
 const NOTHING: &[u8] = b"\x1b[?25l";
 
@@ -65,7 +71,7 @@ pub(super) fn write_all(mut bytes: &[u8]) -> io::Result<()> {
 /// Raw mode, the alternate screen, pasted text in brackets.
 pub(super) fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
-    let mut bytes = Vec::new();
+    let mut bytes = if TITLE_KEPT.swap(true, Ordering::Relaxed) { Vec::new() } else { KEEP_TITLE.to_vec() };
     queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All))?;
     write_all(&bytes)?;
     set_mouse(mouse)
@@ -93,6 +99,9 @@ pub(super) fn leave() {
         LeaveAlternateScreen,
         Show
     );
+    if TITLE_KEPT.swap(false, Ordering::Relaxed) {
+        bytes.extend(GIVE_TITLE_BACK);
+    }
     if queued.is_ok() {
         // A terminal that is gone cannot be given back.
         let _ = write_all(&bytes);
@@ -117,9 +126,9 @@ pub(super) fn clipboard(text: &str) -> Vec<u8> {
     format!("\x1b]52;c;{encoded}\x07").into_bytes()
 }
 
-/// OSC 2: the window title. For the idle mark of tests.
+/// OSC 2: the window title. Names of mappings stand in it, so it is made safe here.
 pub(super) fn title(text: &str) -> Vec<u8> {
-    format!("\x1b]2;{text}\x07").into_bytes()
+    format!("\x1b]2;{}\x07", crm_core::table::text::sanitize_ascii(text)).into_bytes()
 }
 
 #[cfg(test)]

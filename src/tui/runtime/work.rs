@@ -15,6 +15,7 @@ use crm_core::workspace::{CorrectionsEdit, Freshness, PreviewRows, Resumed, Work
 use crm_core::{Error, Result};
 
 use super::jobs::{Answered, current, reload};
+use super::sync;
 use crate::app::history::FileEdit;
 use crate::app::msg::{
     Answer, Columns, Corrected, CutoverRequest, MappingText, ObjectSpec, PlatformObjects, Proposal, Request, SaveText,
@@ -127,6 +128,9 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
             shown.iter().try_for_each(|one| workspace.note_revealed(one))?;
             Answer::Noted
         }
+        Request::Sync(look) => Answer::Sync(Arc::new(sync::look(&now(), &look)?)),
+        Request::SyncOrders(orders) => Answer::SyncOrders(sync::carry_out(&now(), &orders)?),
+        Request::SyncTrace(mapping, key) => Answer::SyncTrace(Box::new(sync::trace(&now(), &mapping, &key)?)),
     })
 }
 

@@ -24,7 +24,7 @@ pub fn draw(frame: &mut Frame, app: &App, look: &Look) {
 fn tabs(frame: &mut Frame, app: &App, look: &Look) {
     let area = frame.area();
     let mut spans = vec![Span::raw(" ")];
-    for (at, id) in ScreenId::ALL.iter().enumerate().filter(|(_, id)| id.has_tab() || **id == app.screen) {
+    for (at, id) in ScreenId::ALL.iter().enumerate().filter(|(_, id)| id.is_in_tabs(app.screen, area.width)) {
         let style = if *id == app.screen { look.theme.tab() } else { look.theme.plain() };
         spans.push(Span::raw(format!("{} ", at + 1)));
         spans.push(Span::styled(id.name(), style));
@@ -42,10 +42,18 @@ fn tabs(frame: &mut Frame, app: &App, look: &Look) {
         1 => "1 run active ".to_owned(),
         more => format!("{more} runs active "),
     };
+    // What is wrong with sync is seen from every screen, as far as there is room.
+    let alarm = match crate::app::sync::worst(&app.shared.sync) {
+        Some(worst) if !app.shared.sync.alarms().is_empty() && app.screen != ScreenId::Sync => format!("! {worst} "),
+        _ => String::new(),
+    };
     let room = usize::from(area.width).saturating_sub(used + width(&env_text) + width(&runs) + 2);
+    let alarm = if room < 12 { String::new() } else { cut(&alarm, room, look) };
+    let room = room.saturating_sub(width(&alarm));
     let project = cut(&app.shared.project.name, room, look);
     let gap = room.saturating_sub(width(&project)) + 1;
     spans.push(Span::raw(" ".repeat(gap)));
+    spans.push(Span::styled(alarm, look.theme.bad()));
     spans.push(Span::styled(runs, look.theme.warn()));
     spans.push(Span::raw(format!("{project} ")));
     for span in &mut spans {

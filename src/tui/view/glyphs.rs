@@ -60,6 +60,17 @@ impl Glyphs {
     pub const fn empty(self) -> &'static str {
         self.pick("░", ".")
     }
+    /// A bar of eighths, from 0 to 7, that stands beside others.
+    pub const fn spark(self, level: usize) -> &'static str {
+        const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+        const ASCII: [&str; 8] = ["_", "_", "-", "-", "=", "=", "#", "#"];
+        let at = if level > 7 { 7 } else { level };
+        if self.ascii { ASCII[at] } else { BARS[at] }
+    }
+    /// Nothing happened there.
+    pub const fn idle(self) -> &'static str {
+        self.pick("·", ".")
+    }
     /// NULL, told apart from the empty text and from a text that says so.
     pub const fn null(self) -> &'static str {
         self.pick("∅", "\\N")

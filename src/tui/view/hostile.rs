@@ -14,7 +14,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 use crate::app::editor::Editor;
-use crate::app::msg::{Answer, Lane, Msg};
+use crate::app::msg::{Answer, Lane, Msg, Request};
 use crate::app::overlay::Overlay;
 use crate::app::overlay::{Picker, Question, Tag};
 use crate::app::screens::ScreenId;
@@ -25,7 +25,9 @@ use crate::app::screens::diff::tests::{plan, planned, row};
 use crate::app::screens::history::tests::{record, reject};
 use crate::app::screens::map::tests::mapped;
 use crate::app::screens::rejects::tests::{edited_row, with_inbox};
+use crate::app::screens::sync::tests::{seen, troubled, with as sync_with, with_conflicts};
 use crate::app::shared::Tone;
+use crate::app::sync::SyncTraced;
 use crate::app::tests::{answer, press};
 use crate::app::words::Words;
 
@@ -142,7 +144,58 @@ pub(super) fn screens(cell: &str, text: &str) -> Vec<App> {
     asked.overlays = vec![Overlay::Ask(question)];
     apps.extend(vec![asked, cause, broken, list]);
     apps.append(&mut pictures);
+    apps.append(&mut synced(cell, text));
     apps
+}
+
+/// Sync with this cell as the key of its events and in its conflicts, and this text wherever files and platforms reach.
+pub(crate) fn synced(cell: &str, text: &str) -> Vec<App> {
+    let own = || text.to_owned();
+    let value = || Some(cell.to_owned());
+    let hostile = |mut app: App| {
+        app.shared.personal = unknown();
+        let record = app.shared.sync.record.as_mut().unwrap();
+        (record.owner, record.note, record.listens) = (own(), Some(own()), Some(own()));
+        for lane in &mut app.shared.sync.lanes {
+            (lane.mapping, lane.from, lane.to) = (own(), own(), own());
+            (lane.watching, lane.why, lane.silenced) = (own(), own(), Some((own(), i64::MAX)));
+            lane.held.iter_mut().for_each(|held| (held.columns, held.plan) = (vec![own()], Some(own())));
+        }
+        let sync = &mut app.screens.sync;
+        for line in &mut sync.events {
+            let event = &mut line.event;
+            (event.mapping, event.operation, event.origin) = (own(), own(), own());
+            (event.key, event.reason, event.cycle) = (value(), Some(own()), Some(own()));
+        }
+        sync.log.iter_mut().for_each(|line| (line.mapping, line.text) = (Some(own()), own()));
+        sync.filter.text = Some(own());
+        if let Some(inbox) = &mut sync.inbox {
+            for conflict in &mut inbox.records {
+                (conflict.mapping, conflict.key, conflict.who) = (own(), cell.to_owned(), Some(own()));
+                for field in &mut conflict.fields {
+                    (field.field, field.base, field.source, field.target) = (own(), value(), value(), value());
+                }
+            }
+        }
+        app
+    };
+    let events = hostile(sync_with(seen(troubled())));
+    let mut log = hostile(sync_with(seen(troubled())));
+    log.screens.sync.show_log = true;
+    let mut event = hostile(sync_with(seen(troubled())));
+    event.screens.sync.in_list = true;
+    press(&mut event, "enter");
+    let mut again = hostile(sync_with(seen(troubled())));
+    again.screens.sync.in_list = true;
+    press(&mut again, "R");
+    let mut traced = hostile(sync_with(seen(troubled())));
+    let events_of = traced.screens.sync.events.clone();
+    traced.shared.ask(Lane::SyncTrace, "", Request::SyncTrace(own(), own()));
+    let found = SyncTraced { mapping: own(), key: cell.to_owned(), events: events_of, trace: None };
+    answer(&mut traced, Lane::SyncTrace, Ok(Answer::SyncTrace(Box::new(found))));
+    let mut broken = hostile(sync_with(seen(troubled())));
+    broken.shared.sync_failed = Some(own());
+    vec![events, log, event, again, traced, broken, hostile(with_conflicts())]
 }
 
 /// This cell and this text wherever a reject shows any.
@@ -336,8 +389,10 @@ fn what_is_masked_is_there_once_it_is_revealed() {
         let mut app = screens(needle, "word").remove(number);
         app.shared.personal = unknown();
         // Pickers hold their text since they were opened; the checklist holds no value.
-        let other =
-            app.overlays.iter().any(|overlay| matches!(overlay, Overlay::Pick(_))) || app.screen == ScreenId::Cutover;
+        let other = app.overlays.iter().any(|overlay| matches!(overlay, Overlay::Pick(_)))
+            || app.screen == ScreenId::Cutover
+            || app.screens.sync.show_log
+            || app.shared.sync_failed.is_some();
         app.shared.revealed = true;
         if !picture(&mut app, 200, 50).contains(needle) && !other {
             blind.push((number, picture(&mut app, 200, 50)));

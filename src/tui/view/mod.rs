@@ -15,7 +15,7 @@ pub mod theme;
 pub mod widgets;
 
 #[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 #[cfg(test)]
 pub(crate) mod tests;
 

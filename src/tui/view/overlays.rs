@@ -41,7 +41,7 @@ const KEYS: usize = 14;
 pub fn help_lines(app: &App, room: usize, look: &Look) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let active = keymap::active(&app.screen.layers());
-    for group in [Group::Look, Group::Edit, Group::Migrate, Group::Move, Group::Program] {
+    for group in [Group::Look, Group::Edit, Group::Migrate, Group::Sync, Group::Move, Group::Program] {
         let mut rows = Vec::new();
         for doc in ACTIONS.iter().filter(|doc| doc.group == group) {
             let keys: Vec<String> = active

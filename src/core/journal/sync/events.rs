@@ -252,6 +252,20 @@ impl SyncStore {
             ages.map(|changed| Ok((span(now - changed?), budget))).collect::<rusqlite::Result<_>>()?;
         Ok(Timeliness::of(&done, &open))
     }
+    /// How many of a mapping's events that were acknowledged after `from` had a lag of at most each of `bounds` milliseconds
+    /// (and more than the bound before); the last number is of those beyond all bounds.
+    pub fn lags(&self, mapping: &str, from: i64, bounds: &[u64]) -> Result<Vec<u64>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT lag FROM events WHERE mapping = ?1 AND done >= ?2 AND lag IS NOT NULL")?;
+        let lags = statement.query_map(params![mapping, from], |row| row.get::<_, i64>(0))?;
+        let mut counts = vec![0_u64; bounds.len() + 1];
+        for lag in lags {
+            let lag = lag?.max(0).unsigned_abs();
+            counts[bounds.partition_point(|bound| *bound < lag)] += 1;
+        }
+        Ok(counts)
+    }
     /// Notes what happened.
     pub fn log(&self, mapping: Option<&str>, level: LogLevel, text: &str) -> Result<()> {
         let level = match level {

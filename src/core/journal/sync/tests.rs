@@ -121,3 +121,14 @@ fn lanes_orders_and_scores_come_back() {
     store.prune(i64::MAX).unwrap();
     assert!(store.scores("contacts", 0).unwrap().is_empty() && store.log_lines(None, 9).unwrap().is_empty());
 }
+
+#[test]
+fn lags_are_counted_by_bounds() {
+    let (_dir, store) = store();
+    let now = now_ms();
+    store.add_events(&[event("a", now - 900, EventOutcome::Written), event("b", now - 9, EventOutcome::Held)]).unwrap();
+    assert_eq!(store.lags("contacts", now - 5_000, &[10, 40, 100]).unwrap(), [0, 1, 0, 0]);
+    assert_eq!(store.lags("contacts", now - 5_000, &[10]).unwrap(), [0, 1]);
+    assert_eq!(store.lags("deals", 0, &[10]).unwrap(), [0, 0]);
+    assert_eq!(store.lags("contacts", now + 5_000, &[100]).unwrap(), [0, 0]);
+}

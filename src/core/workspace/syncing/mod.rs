@@ -146,6 +146,13 @@ impl Workspace {
         let from = now_ms() - span.as_millis() as i64;
         self.known_sync()?.map_or_else(|| Ok(Vec::new()), |store| store.scores(mapping, from))
     }
+    /// The lags of a lane's events of the last `span`, counted by `bounds` in milliseconds; the last number is of those beyond
+    /// all bounds.
+    pub fn sync_lags(&self, mapping: &str, span: Duration, bounds: &[u64]) -> Result<Vec<u64>> {
+        let from = now_ms() - span.as_millis() as i64;
+        let none = || Ok(vec![0; bounds.len() + 1]);
+        self.known_sync()?.map_or_else(none, |store| store.lags(mapping, from, bounds))
+    }
     /// Conflicts that are not settled.
     pub fn conflicts(&self, mapping: Option<&str>) -> Result<Vec<ConflictRecord>> {
         self.known_sync()?.map_or_else(|| Ok(Vec::new()), |store| store.conflicts(mapping))

@@ -16,6 +16,7 @@ pub mod history;
 pub mod map;
 pub mod rejects;
 pub mod run;
+pub mod sync;
 
 /// Hands all screens to a macro, one row each: variant, module in `app/screens` and `view/screens`, state, the action
 /// that switches to it. The order is that of the tabs; the layer of the keymap has the variant's name.
@@ -30,6 +31,7 @@ macro_rules! for_each_screen {
             History history HistoryScreen ScreenHistory;
             Rejects rejects RejectsScreen ScreenRejects;
             Cutover cutover CutoverScreen ScreenCutover;
+            Sync sync SyncScreen ScreenSync;
         }
     };
 }
@@ -145,6 +147,11 @@ impl ScreenId {
     /// It has a tab of its own; the others are reached from these, and have one while they are shown.
     pub const fn has_tab(self) -> bool {
         !matches!(self, Self::Rejects | Self::Cutover)
+    }
+    /// Its tab is there on a terminal of so many columns while `shown` is the visible screen: on a narrow one the place is
+    /// needed for the environment.
+    pub fn is_in_tabs(self, shown: Self, columns: u16) -> bool {
+        self == shown || (self.has_tab() && (self != Self::Sync || columns >= 80))
     }
     /// By name, letter case aside.
     pub fn named(name: &str) -> Option<Self> {

@@ -14,6 +14,7 @@ pub mod history;
 pub mod map;
 pub mod rejects;
 pub mod run;
+pub mod sync;
 
 macro_rules! views {
     ($($variant:ident $module:ident $state:ident $action:ident;)*) => {

@@ -1,4 +1,5 @@
 //! The Diff screen: the plan. Every count with the rows behind it, and the way to run it.
+mod held;
 mod rows;
 mod strategy;
 
@@ -136,6 +137,9 @@ impl DiffScreen {
             shared.tell(Tone::Info, "there is no plan yet: p makes one");
             return;
         };
+        if held::is_of_sync(&plan) {
+            return held::confirm(&plan, shared);
+        }
         if let Some((reason, advice)) = Self::blocked(&plan) {
             shared.fail(&crm_core::Error::refused(reason).advise(advice));
             return;
@@ -271,6 +275,7 @@ impl ScreenState for DiffScreen {
             Action::Recommend => strategy::ask_advice(shared),
             Action::Against => strategy::ask_against(shared),
             Action::Migrate => self.confirm(shared),
+            Action::SyncHeld => held::ask(shared),
             Action::NextPane => self.in_rows = !self.in_rows,
             Action::FilterColumn => self.choose_column(shared),
             Action::Rejects => self.open_inbox(shared),
@@ -291,6 +296,10 @@ impl ScreenState for DiffScreen {
         }
         let stale = if self.stale { "  STALE: mappings changed, p plans anew" } else { "" };
         let intent = plan.intent();
+        if held::is_of_sync(plan) {
+            let name = plan.mappings.first().map_or("", |mapping| &mapping.mapping);
+            return format!("HELD {name} -> {}  plan {}  M releases it, H refuses it", plan.confirm, plan.id);
+        }
         let purpose = if intent == Intent::default() { String::new() } else { format!("  {}", intent.words()) };
         format!("PLAN {} -> {}{purpose}  made {made} UTC{stale}", plan.id, plan.confirm)
     }
@@ -339,6 +348,8 @@ impl ScreenState for DiffScreen {
             }
             (Tag::Type(strategy::ROOTS), Reply::Text(typed)) => strategy::plan_sample(typed, shared),
             (Tag::Choose(strategy::OFFER), Reply::Choice(key)) => strategy::take(*key, self.advice.as_ref(), shared),
+            (Tag::Type(held::RELEASE), Reply::Text(_)) => held::release(shared),
+            (Tag::Choose(held::HELD), Reply::Choice(key)) => held::decide(*key, shared),
             (Tag::Column, Reply::Picked(item)) => {
                 let plan = shared.plan.clone();
                 let mapping = plan.as_ref().and_then(|plan| self.mapping(plan));
@@ -385,12 +396,19 @@ impl ScreenState for DiffScreen {
                 | Action::EditField
                 | Action::Against
         );
+        if action == Action::SyncHeld {
+            return shared.plan.as_ref().is_some_and(|plan| held::is_of_sync(plan));
+        }
         !needs_plan || shared.plan.is_some()
     }
 }
 
 /// The command that runs a plan.
 fn run_command(plan: &Plan) -> String {
+    if held::is_of_sync(plan) {
+        let name = plan.mappings.first().map_or("", |mapping| &mapping.mapping);
+        return format!("lane release {} --plan {}", crate::app::quote(name), plan.id);
+    }
     format!("migrate --plan {} --confirm {}", plan.id, plan.confirm)
 }
 

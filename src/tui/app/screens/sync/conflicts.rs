@@ -1,0 +1,212 @@
+//! The inbox of conflicts: base, source and target side by side; who wins, field by field, until it is written.
+use crm_core::journal::sync::{ConflictRecord, ConflictState};
+use crm_core::project::Side;
+
+use crate::app::action::Action;
+use crate::app::list::ListState;
+use crate::app::shared::{Shared, Tone};
+use crate::app::sync::SyncOrder;
+
+/// State of the inbox of conflicts.
+#[derive(Debug, Default)]
+pub struct Conflicts {
+    /// Conflicts that are not settled, oldest first.
+    pub records: Vec<ConflictRecord>,
+    /// They have been read.
+    pub loaded: bool,
+    /// Where the list of conflicts stands.
+    pub list: ListState,
+    /// Where the fields of the chosen one stand.
+    pub fields: ListState,
+    /// The fields have the keys, not the list.
+    pub in_fields: bool,
+    /// A mapping whose first conflict is chosen when they come.
+    begin: Option<String>,
+    /// What was decided here, one entry a key: the conflicts it was about.
+    decided: Vec<Vec<i64>>,
+}
+
+impl Conflicts {
+    /// Rows of the list of conflicts in a body of so many.
+    pub fn rows_of_list(rows: usize, conflicts: usize) -> usize {
+        conflicts.clamp(1, (rows / 3).max(3))
+    }
+
+    pub(super) fn begin(at: Option<String>) -> Self {
+        Self { begin: at, ..Self::default() }
+    }
+    /// The chosen conflict.
+    pub fn conflict(&self) -> Option<&ConflictRecord> {
+        self.records.get(self.list.cursor)
+    }
+    /// Conflicts over the same fields of the same mapping as the chosen one, itself left out.
+    pub fn like(&self) -> impl Iterator<Item = &ConflictRecord> {
+        let chosen = self.conflict();
+        self.records.iter().filter(move |other| {
+            chosen.is_some_and(|one| one.id != other.id && one.mapping == other.mapping && names(one).eq(names(other)))
+        })
+    }
+    pub(super) fn lay_out(&mut self, rows: usize) {
+        let list = Self::rows_of_list(rows, self.records.len());
+        self.list.layout(self.records.len(), list);
+        let fields = self.conflict().map_or(0, |conflict| conflict.fields.len());
+        // Its own heading and rule, the list's heading, a line for what can be done.
+        self.fields.layout(fields, rows.saturating_sub(list + 4));
+    }
+    /// They were read; what is being told to the store is as good as there.
+    pub(super) fn take<'o>(&mut self, mut records: Vec<ConflictRecord>, telling: impl Iterator<Item = &'o SyncOrder>) {
+        telling.for_each(|order| order.foresee(&mut records));
+        let chosen = self.conflict().map(|conflict| conflict.id);
+        let place = records.iter().position(|conflict| Some(conflict.id) == chosen);
+        let begin = self.begin.take();
+        let place = place.or_else(|| records.iter().position(|conflict| Some(&conflict.mapping) == begin.as_ref()));
+        self.records = records;
+        self.loaded = true;
+        self.list.layout(self.records.len(), self.list.page);
+        if let Some(place) = place {
+            self.list.select(place);
+        } else {
+            // The one that was looked at is settled.
+            self.in_fields = false;
+            self.fields = ListState::default();
+        }
+    }
+    fn tell(&mut self, orders: Vec<SyncOrder>, shared: &mut Shared) {
+        for order in orders {
+            order.foresee(&mut self.records);
+            shared.tell_sync(order);
+        }
+    }
+    fn decide(&mut self, side: Side, shared: &mut Shared) {
+        let Some(conflict) = self.conflict() else { return };
+        let fields = conflict.fields.iter().enumerate();
+        let takes: Vec<(String, Side)> = fields
+            .filter(|(at, _)| !self.in_fields || *at == self.fields.cursor)
+            .map(|(_, field)| (field.field.clone(), side))
+            .collect();
+        let id = conflict.id;
+        self.decided.push(vec![id]);
+        self.tell(vec![SyncOrder::Decide(id, takes)], shared);
+        // On to what is still open.
+        let open = self.conflict().and_then(|conflict| conflict.fields.iter().position(|field| field.take.is_none()));
+        if let Some(open) = open.filter(|_| self.in_fields) {
+            self.fields.select(open);
+        }
+    }
+    fn decide_like(&mut self, shared: &mut Shared) {
+        let Some(conflict) = self.conflict() else { return };
+        let takes: Vec<(String, Side)> =
+            conflict.fields.iter().filter_map(|field| Some((field.field.clone(), field.take?))).collect();
+        if takes.len() < conflict.fields.len() {
+            return shared.tell(Tone::Info, "decide all fields of this one first, then its like follow");
+        }
+        let ids: Vec<i64> =
+            self.like().filter(|other| other.state == ConflictState::Open).map(|other| other.id).collect();
+        if ids.is_empty() {
+            return shared.tell(Tone::Info, "no other open conflict is over the same fields");
+        }
+        shared.tell(Tone::Info, format!("{} more are decided like this one; u takes it back", ids.len()));
+        self.tell(ids.iter().map(|id| SyncOrder::Decide(*id, takes.clone())).collect(), shared);
+        self.decided.push(ids);
+    }
+    fn undo(&mut self, shared: &mut Shared) {
+        let there = |id: &i64| self.records.iter().any(|conflict| conflict.id == *id);
+        // What is written is no longer among them.
+        let last = loop {
+            match self.decided.pop() {
+                Some(ids) if ids.iter().any(there) => break ids.into_iter().filter(there).collect(),
+                Some(_) => {}
+                None => {
+                    let chosen =
+                        self.conflict().filter(|conflict| conflict.fields.iter().any(|one| one.take.is_some()));
+                    break chosen.map(|conflict| conflict.id).into_iter().collect::<Vec<i64>>();
+                }
+            }
+        };
+        if last.is_empty() {
+            return shared.tell(Tone::Info, "nothing to undo: what is written is corrected on one of the sides");
+        }
+        self.tell(last.into_iter().map(SyncOrder::Undecide).collect(), shared);
+    }
+    /// Does an action; None: it is not for the inbox.
+    pub(super) fn act(&mut self, action: Action, shared: &mut Shared) -> Option<bool> {
+        match action {
+            Action::TakeSource => self.decide(Side::Source, shared),
+            Action::TakeTarget => self.decide(Side::Target, shared),
+            Action::TakeLike => self.decide_like(shared),
+            Action::Undo => self.undo(shared),
+            Action::SyncWhy => self.in_fields = self.conflict().is_some(),
+            Action::NextPane => self.in_fields = !self.in_fields && self.conflict().is_some(),
+            Action::Back | Action::Cancel => return None,
+            Action::SyncConflicts => {}
+            action if action.doc().group == crate::app::action::Group::Sync => {
+                shared.tell(Tone::Info, "that is for the mappings: q leaves the conflicts");
+            }
+            _ if self.in_fields => return Some(self.fields.act(action)),
+            _ => {
+                let before = self.list.cursor;
+                let moved = self.list.act(action);
+                if self.list.cursor != before {
+                    self.fields = ListState::default();
+                }
+                return Some(moved);
+            }
+        }
+        Some(true)
+    }
+    pub(super) fn find(&mut self, sought: &str, forward: bool) -> bool {
+        let sought = sought.to_lowercase();
+        let fits = |at: &usize| {
+            let conflict = &self.records[*at];
+            format!("{} {}", conflict.mapping, conflict.key).to_lowercase().contains(&sought)
+        };
+        let (cursor, len) = (self.list.cursor, self.records.len());
+        let found = if forward { (cursor + 1..len).find(fits) } else { (0..cursor).rev().find(fits) };
+        if let Some(at) = found {
+            self.list.select(at);
+        }
+        found.is_some()
+    }
+    pub(super) fn offers(&self, action: Action) -> bool {
+        let any = self.conflict().is_some();
+        match action {
+            Action::TakeSource
+            | Action::TakeTarget
+            | Action::Undo
+            | Action::Search
+            | Action::Reveal
+            | Action::NextPane => any,
+            Action::TakeLike => self.like().next().is_some(),
+            Action::Redo | Action::Save => false,
+            action if action.doc().group == crate::app::action::Group::Sync => false,
+            _ => true,
+        }
+    }
+    /// The command that decides as is decided here.
+    pub(super) fn command(&self) -> String {
+        let Some(conflict) = self.conflict() else { return "conflicts list".to_owned() };
+        let taken = |side: Side| {
+            let fields: Vec<&str> = conflict
+                .fields
+                .iter()
+                .filter(|field| field.take == Some(side))
+                .map(|field| field.field.as_str())
+                .collect();
+            fields.join(",")
+        };
+        // One command decides for one side: where both win somewhere, the one for the field at the cursor.
+        let side = conflict.fields.get(self.fields.cursor).and_then(|field| field.take);
+        let Some(side) = side else { return format!("conflicts list {}", crate::app::quote(&conflict.mapping)) };
+        let fields = taken(side);
+        let all = conflict.fields.iter().all(|field| field.take == Some(side));
+        let only = if all { String::new() } else { format!(" --fields {}", crate::app::quote(&fields)) };
+        format!("conflicts resolve {} --take {}{only}", conflict.id, side.word())
+    }
+}
+
+/// The fields of a conflict, by name.
+fn names(conflict: &ConflictRecord) -> std::vec::IntoIter<&str> {
+    let mut names: Vec<&str> = conflict.fields.iter().map(|field| field.field.as_str()).collect();
+    names.sort_unstable();
+    names.into_iter()
+}

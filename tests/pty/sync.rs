@@ -1,0 +1,145 @@
+//! Sync with keys alone, at 80x24: started from the screen, a change carried over, found again by the next screen, ended.
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::support::command::{demo, run};
+use crate::support::terminal::Terminal;
+
+const SIZE: (u16, u16) = (80, 24);
+
+/// Ends the loop of a project whatever becomes of the test: a loop has no terminal that could take it along.
+struct SyncGuard(PathBuf);
+
+impl Drop for SyncGuard {
+    fn drop(&mut self) {
+        let status = run(&self.0, &["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&status.out).unwrap_or_default();
+        if status["alive"] != true {
+            return;
+        }
+        run(&self.0, &["sync", "--stop"]);
+        let patience = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < patience {
+            let status = run(&self.0, &["status", "--json"]);
+            if !status.out.contains("\"alive\":true") && !status.out.contains("\"alive\": true") {
+                return;
+            }
+        }
+        let pid = status["loop"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The sample project, migrated, with accounts to be kept in sync.
+fn migrated() -> (tempfile::TempDir, SyncGuard) {
+    let dir = demo();
+    let root = dir.path();
+    let file = root.join("mappings/accounts.toml");
+    let mapping = std::fs::read_to_string(&file).unwrap();
+    let sync = "\n[sync]\ntrigger = \"observe\"\nfreshness = \"60s\"\nmax_changes = \"5%/10m\"\n";
+    std::fs::write(&file, mapping + sync).unwrap();
+    run(root, &["plan", "accounts", "--out", "plan.json"]).expect(1);
+    run(root, &["migrate", "accounts", "--plan", "plan.json", "--confirm", "nova"]).expect(0);
+    let guard = SyncGuard(root.to_owned());
+    (dir, guard)
+}
+
+/// The street of an account in the new CRM.
+fn street(root: &Path, legacy_id: &str) -> String {
+    let db = Connection::open(root.join("nova.db")).unwrap();
+    db.busy_timeout(Duration::from_secs(20)).unwrap();
+    db.query_row("SELECT street FROM accounts WHERE legacy_id = ?1", [legacy_id], |row| row.get(0)).unwrap()
+}
+
+/// Sets the street of the first account in the old CRM's file; answers its number and the street as it was.
+fn change_source(root: &Path, to: &str) -> (String, String) {
+    let file = root.join("legacy/accounts.csv");
+    // A byte is a letter in that file.
+    let text: String = std::fs::read(&file).unwrap().into_iter().map(char::from).collect();
+    let mut lines = text.split_inclusive('\n');
+    let head = lines.next().unwrap();
+    let names: Vec<&str> = head.trim_end().split(';').collect();
+    let place = |name: &str| names.iter().position(|one| *one == name).unwrap();
+    let (number, street, status) = (place("ACCT_NO"), place("STREET"), place("STATUS"));
+    // A line that reads the same with and without quotes, and is carried over.
+    let line = lines
+        .find(|line| {
+            let cells: Vec<&str> = line.trim_end().split(';').collect();
+            !line.contains('"') && cells.len() == names.len() && cells[status] == "A" && !cells[street].is_empty()
+        })
+        .unwrap();
+    let mut cells: Vec<&str> = line.trim_end().split(';').collect();
+    let (id, old) = (cells[number].trim().to_owned(), cells[street].to_owned());
+    cells[street] = to;
+    let end = &line[line.trim_end().len()..];
+    let changed = text.replacen(line, &(cells.join(";") + end), 1);
+    let temporary = root.join("legacy/accounts.new");
+    let bytes: Vec<u8> = changed.chars().map(|letter| u8::try_from(letter).unwrap()).collect();
+    std::fs::write(&temporary, bytes).unwrap();
+    std::fs::rename(temporary, file).unwrap();
+    (id, old)
+}
+
+#[test]
+fn sync_is_started_watched_left_found_again_and_ended_with_keys_alone() {
+    let (dir, guard) = migrated();
+    let root = dir.path();
+    let mut terminal = Terminal::open(root, SIZE);
+    terminal.see("MAP accounts");
+    terminal.keys("9");
+    terminal.see("Sync was never started here");
+    terminal.keys("S");
+    let asked = terminal.see("Type nova to confirm");
+    assert!(asked.contains("legacy:accounts -> nova:accounts, observe"), "{asked}");
+    assert!(asked.contains("what is gone stays"), "{asked}");
+    terminal.keys("nova<enter>");
+    terminal.wait("the lane is well", |text, _| text.contains("+ accounts") && text.contains("heartbeat ok"));
+    let title = terminal.title();
+    assert!(title.starts_with("crm-console sync ok"), "{title}");
+
+    let (id, old) = change_source(root, "Neue Gasse 7");
+    assert_eq!(street(root, &id), old, "what was migrated");
+    let shown = terminal.wait("the event", |text, _| text.contains("written") && text.contains(&id));
+    assert!(shown.contains("update"), "{shown}");
+    assert_eq!(street(root, &id), "Neue Gasse 7", "acknowledged is written");
+    // Both scores: nothing is in flight, and the event was on time.
+    let shown = terminal.wait("both scores", |text, _| text.contains("on time 100 %") && text.contains("consistent "));
+    assert!(shown.contains("oldest none"), "{shown}");
+    terminal.keys("<tab><enter>");
+    let shown = terminal.see("after the change");
+    assert!(shown.contains("outcome       written"), "{shown}");
+    terminal.keys("<esc>T");
+    terminal.see("Trace of accounts");
+    terminal.keys("<esc>q");
+    assert_eq!(terminal.strange(), Vec::<String>::new());
+    // Out of the list, out of the program: the loop goes on.
+    terminal.send(b"q");
+    assert_eq!(terminal.end(), 0);
+    drop(terminal);
+    let status = run(root, &["status", "--json"]).expect(0).json();
+    assert_eq!((&status["alive"], &status["lanes"][0]["state"]), (&true.into(), &"ok".into()), "{status}");
+    let pid = status["loop"]["pid"].clone();
+
+    let mut next = Terminal::open(root, SIZE);
+    next.wait("the next screen begins where this one ended", |text, _| {
+        text.contains("heartbeat ok") && text.contains("+ accounts") && text.contains(&id)
+    });
+    assert!(next.text().contains(&format!("process {pid}")), "{}", next.text());
+    next.keys("p");
+    next.wait("the lane is paused", |text, _| text.contains("= accounts"));
+    next.keys("p");
+    next.wait("the lane goes on", |text, _| text.contains("+ accounts"));
+    next.keys("E");
+    next.see("End sync");
+    next.keys("y");
+    next.wait("the loop has ended", |text, beside| {
+        text.contains("not running, ended") && beside.title.contains("sync stopped")
+    });
+    assert_eq!(run(root, &["status", "--json"]).expect(0).json()["alive"], false);
+    assert_eq!(next.strange(), Vec::<String>::new());
+    drop(guard);
+}
