@@ -9,7 +9,7 @@ mod sync;
 
 pub(crate) use actions::{CutoverAction, RejectsAction};
 pub(crate) use options::{How, Pace, VerifyArgs, Which};
-pub(crate) use sync::{ConflictsAction, EventsArgs, FailOn, LaneAction, StatusArgs, SyncArgs, TakeSide};
+pub(crate) use sync::{ConflictsAction, EventsArgs, FailOn, LaneAction, PushArgs, StatusArgs, SyncArgs, TakeSide};
 
 /// Move CRM data from an old CRM to a new one, see every change before it happens, and prove that it arrived.
 ///
@@ -334,6 +334,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: LaneAction,
     },
+    /// Push records of a mapping's source from standard input: JSON lines, each a record, {"delete": {KEY}} or {"look": true}.
+    ///
+    /// With `{"record": {...}, "idempotency": "KEY", "changed": "TIME"}` a line is taken once however often it is sent. Sync
+    /// carries them over at once, or when it is started.
+    Push(PushArgs),
     /// Compare both sides again whatever the ledger says, and mend what differs: a mapping, or records of it.
     Resync {
         /// Mapping.

@@ -8,6 +8,7 @@ mod files;
 mod object;
 mod output;
 mod project;
+mod push;
 mod recommend;
 mod rejects;
 mod revert;
@@ -94,6 +95,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Sync(arguments) => sync::sync(&common, &arguments, out),
         Command::Status(arguments) => sync::status(&common, &arguments, out),
         Command::Events(arguments) => sync::events(&common, &arguments, out),
+        Command::Push(arguments) => push::push(&common, &arguments.mapping, out),
         Command::Lane { action } => sync::lane(&common, &action, out),
         Command::Resync { mapping, keys } => sync::resync(&common, &mapping, &keys, out),
         Command::Conflicts { action } => sync::conflicts(&common, &action, out),

@@ -14,8 +14,10 @@ mod guess;
 mod incremental_tests;
 mod intent;
 pub mod ndjson;
+mod observe;
 pub mod parquet;
 mod publish;
+pub mod push;
 #[cfg(all(test, feature = "sqlite"))]
 mod revert_tests;
 #[cfg(feature = "sqlite")]
@@ -27,6 +29,7 @@ pub use guess::connector_for_file;
 /// All kinds this build has.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
+    registry.receive(push::open);
     registry.add("csv", "delimited text files in a folder; dialect and encoding are detected", csv::CsvConnector::open);
     registry.add("tsv", "as csv; files that are created are tab separated", csv::CsvConnector::open_tsv);
     registry.add("parquet", "Parquet files in a folder; columns keep their types", parquet::ParquetConnector::open);

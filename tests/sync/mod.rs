@@ -1,7 +1,11 @@
 //! The watch loop, on the real engine process.
 mod both_ways;
 mod chaos;
+mod live;
+mod matrix;
 mod one_way;
+mod push;
+mod trouble;
 
 use std::path::Path;
 

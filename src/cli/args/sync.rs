@@ -18,6 +18,13 @@ pub(crate) struct SyncArgs {
     pub(crate) stop: bool,
 }
 
+/// `push`.
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Mapping; its trigger is push.
+    pub(crate) mapping: String,
+}
+
 /// What makes `status` fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {

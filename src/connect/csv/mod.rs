@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crm_core::error::Result;
 use crm_core::platform::{
     Capabilities, Connector, ObjectInfo, ObjectVersion, ReadOptions, RecordReader, Recovery, Schema, Source,
-    TargetWriter, WriteContext,
+    TargetWriter, Trigger, WriteContext,
 };
 use crm_core::project::PlatformConfig;
 
@@ -30,6 +30,7 @@ pub use header::unique_names;
 pub use reader::CsvReader;
 
 use crate::files::{self, Place, file_version};
+use crate::observe::FileEvents;
 use crate::publish;
 
 const CSV: &[&str] = &["csv", "tsv", "txt"];
@@ -146,6 +147,10 @@ impl Connector for CsvConnector {
 
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Box<dyn RecordReader>> {
         Ok(Box::new(self.reader(self.object(source)?, options)?))
+    }
+
+    fn observe(&self, source: &Source) -> Result<Option<Box<dyn Trigger>>> {
+        Ok(Some(Box::new(FileEvents::of(&self.place.locate(self.object(source)?)?))))
     }
 
     fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>> {

@@ -10,7 +10,7 @@ use calamine::{Reader, Sheets, open_workbook_auto};
 use crm_core::error::{Error, Result};
 use crm_core::platform::{
     Capabilities, Connector, ObjectInfo, ObjectVersion, ReadOptions, RecordReader, Recovery, Schema, Source,
-    TargetWriter, WriteContext,
+    TargetWriter, Trigger, WriteContext,
 };
 use crm_core::project::PlatformConfig;
 
@@ -21,6 +21,7 @@ mod tests;
 use reader::SheetReader;
 
 use crate::files::{self, Place, file_version};
+use crate::observe::FileEvents;
 
 const EXTENSIONS: &[&str] = &["xlsx", "xlsm", "xlsb", "xls", "ods"];
 
@@ -133,6 +134,10 @@ impl Connector for ExcelConnector {
 
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Box<dyn RecordReader>> {
         Ok(Box::new(self.reader(Self::object(source)?, options)?))
+    }
+
+    fn observe(&self, source: &Source) -> Result<Option<Box<dyn Trigger>>> {
+        Ok(Some(Box::new(FileEvents::of(&self.locate(Self::object(source)?)?.0))))
     }
 
     fn write(&self, object: &str, _context: &WriteContext) -> Result<Box<dyn TargetWriter>> {

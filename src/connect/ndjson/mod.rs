@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crm_core::error::{Error, Result};
 use crm_core::platform::{
     Capabilities, Connector, ObjectInfo, ObjectVersion, ReadOptions, RecordReader, Recovery, Schema, Source,
-    TargetWriter, WriteContext,
+    TargetWriter, Trigger, WriteContext,
 };
 use crm_core::project::PlatformConfig;
 
 mod reader;
 mod records;
-mod scan;
+pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 
 use reader::{JsonReader, Keys};
 
 use crate::files::{self, Place, file_version};
+use crate::observe::FileEvents;
 
 const NDJSON: &[&str] = &["ndjson", "jsonl", "json"];
 const JSON: &[&str] = &["json", "ndjson", "jsonl"];
@@ -90,6 +91,10 @@ impl Connector for JsonConnector {
             return Err(self.place.missing(&object));
         }
         Ok(Box::new(JsonReader::open(&path, self.keys(&path)?, options)?))
+    }
+
+    fn observe(&self, source: &Source) -> Result<Option<Box<dyn Trigger>>> {
+        Ok(Some(Box::new(FileEvents::of(&self.locate(source)?.0))))
     }
 
     fn write(&self, object: &str, _context: &WriteContext) -> Result<Box<dyn TargetWriter>> {

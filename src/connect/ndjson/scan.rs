@@ -5,7 +5,7 @@
 use serde::de::IgnoredAny;
 
 /// Members of the one object that `text` is: decoded key, text of the value. The error says why it is none.
-pub(super) fn members(text: &str) -> Result<Vec<(String, &str)>, String> {
+pub(crate) fn members(text: &str) -> Result<Vec<(String, &str)>, String> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return Err(format!("not JSON, from character {} of the record on", error.column()));
     }
@@ -33,7 +33,7 @@ pub(super) fn members(text: &str) -> Result<Vec<(String, &str)>, String> {
 }
 
 /// The text of a value as a cell: strings decoded, null as None, numbers and booleans as they stand, the rest compact.
-pub(super) fn cell(value: &str) -> Result<Option<String>, String> {
+pub(crate) fn cell(value: &str) -> Result<Option<String>, String> {
     match value.as_bytes().first() {
         Some(b'"') => serde_json::from_str(value).map(Some).map_err(|_| "a string with a broken escape".to_string()),
         Some(b'{' | b'[') => Ok(Some(compact(value))),
@@ -66,7 +66,7 @@ fn compact(value: &str) -> String {
 }
 
 /// The first byte from `at` on that is no white space.
-pub(super) fn skip_space(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn skip_space(bytes: &[u8], at: usize) -> usize {
     bytes[at.min(bytes.len())..]
         .iter()
         .position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
@@ -86,7 +86,7 @@ fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Behind the value that starts at `at`; None: it does not end here. A number or word ends where the text does.
-pub(super) fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
+pub(crate) fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
         b'"' => string_end(bytes, at),
         b'{' | b'[' => {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use crm_core::error::Result;
 use crm_core::platform::{
     Capabilities, Connector, ObjectInfo, ObjectVersion, ReadOptions, RecordReader, Recovery, Schema, Source,
-    TargetWriter, WriteContext,
+    TargetWriter, Trigger, WriteContext,
 };
 use crm_core::project::PlatformConfig;
 
 use crate::files::{self, Place, file_version};
+use crate::observe::FileEvents;
 use crate::publish;
 
 mod cell;
@@ -89,6 +90,13 @@ impl Connector for ParquetConnector {
             Source::Query { .. } => files::no_queries(KIND),
         })?;
         Ok(Box::new(reader::Reader::open(&path, options)?))
+    }
+
+    fn observe(&self, source: &Source) -> Result<Option<Box<dyn Trigger>>> {
+        match source {
+            Source::Object(object) => Ok(Some(Box::new(FileEvents::of(&self.place.locate(object)?)))),
+            Source::Query { .. } => Err(files::no_queries(KIND)),
+        }
     }
 
     fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>> {

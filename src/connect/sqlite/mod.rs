@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crm_core::error::{Error, Result};
 use crm_core::platform::{
     Capabilities, Connector, ObjectInfo, ObjectVersion, Part, ReadOptions, RecordReader, Recovery, Schema, Source,
-    TargetWriter, WriteContext,
+    TargetWriter, Trigger, WriteContext,
 };
 use crm_core::project::PlatformConfig;
 
@@ -21,6 +21,7 @@ mod begin;
 mod catalog;
 mod children;
 mod locator;
+mod observe;
 mod part;
 mod promise;
 mod reader;
@@ -130,6 +131,10 @@ impl Connector for Sqlite {
         let sql = format!("SELECT count(*) FROM {}", catalog::quote(&table.name));
         let rows: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(self.fail("count"))?;
         Ok(Some(rows.unsigned_abs()))
+    }
+
+    fn observe(&self, _source: &Source) -> Result<Option<Box<dyn Trigger>>> {
+        Ok(Some(Box::new(observe::Counter::of(&self.path))))
     }
 
     fn write(&self, object: &str, context: &WriteContext) -> Result<Box<dyn TargetWriter>> {

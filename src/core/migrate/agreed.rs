@@ -57,6 +57,7 @@ impl Agreed<'_> {
         let known = old.as_ref().map(Ledger::agreement).transpose()?;
         let all = matches!(self.part.selection, Selection::All);
         let whole = all && self.part.incremental.is_none();
+        let pushed = self.part.incremental.as_ref().is_some_and(|incremental| incremental.pushed);
         let at = now();
         let mut agreement = Agreement {
             pipeline: self.part.pipeline_hash.clone(),
@@ -73,7 +74,7 @@ impl Agreed<'_> {
         let fits = known.filter(|known| known.pipeline == agreement.pipeline && known.settings == agreement.settings);
         match (old, fits) {
             (Some(mut ledger), Some(known)) if !whole => {
-                if !all {
+                if !all || pushed {
                     // Rows that were not taken are as the last run left them.
                     agreement.mark = known.mark;
                     agreement.crosswalk = known.crosswalk;

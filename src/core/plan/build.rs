@@ -9,6 +9,7 @@ use super::classify::{Classified, Context, Erased, LinkMode, State};
 use super::facts::{CrosswalkFacts, TargetFacts};
 use super::incremental::{Looked, Since, look};
 use super::links::ParentIndex;
+use super::lookup::Hits;
 use super::output::Output;
 use super::probe::probe;
 use super::shape::Shape;
@@ -19,6 +20,7 @@ use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::journal::erased::ErasedKeys;
 use crate::journal::ledger::Secret;
+use crate::map::Fate;
 use crate::monitor::{Monitor, Progress};
 use crate::resolve::keys::KeyDuplicates;
 use crate::table::Snapshot;
@@ -131,6 +133,11 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     for (target, source) in job.looked.iter().flat_map(|looked| &looked.settled) {
         state.settle(*target, *source);
     }
+    for target in job.looked.iter().flat_map(|looked| &looked.others) {
+        if let Hits::One(row) = facts.pair().find(job.secret.show(target)) {
+            state.settle_unseen(row);
+        }
+    }
     let mut out = Output::create(job)?;
     let mut sides = match (job.arbiter, job.since, job.only) {
         (_, _, Some(only)) => Some(Sides::only(only, job.crosswalk, job.secret)),
@@ -141,8 +148,13 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     let mut chunk: Vec<Classified> = Vec::new();
     let mut held_rows = 0;
     let mut done = 0;
-    each_applied(job, |ordinals, frame, outcome| {
+    each_applied(job, |ordinals, frame, mut outcome| {
         job.monitor.check()?;
+        for (row, ordinal) in ordinals.iter().enumerate() {
+            if job.looked.is_some_and(|looked| looked.deleted.binary_search(ordinal).is_ok()) {
+                outcome.fates[row] = Fate::Tombstone;
+            }
+        }
         let height = frame.height();
         let classified = context.classify(&mut state, &ordinals, frame, outcome)?;
         out.count_latches(job, &classified);

@@ -90,6 +90,9 @@ fn pick<T>(items: &mut Vec<T>, takes: &[bool]) {
     items.retain(|_| takes.next().is_some_and(|takes| *takes));
 }
 
+/// Stands for a source row that was not read.
+const UNSEEN: u32 = u32::MAX;
+
 /// What the rows seen so far leave behind.
 pub(crate) struct State {
     pub(crate) duplicates: KeyDuplicates,
@@ -114,6 +117,11 @@ impl State {
     /// A source row that is not looked at holds the target row.
     pub(crate) fn settle(&mut self, target: u32, source: u32) {
         self.taken[target as usize] = source + 1;
+        self.touched[target as usize] = true;
+    }
+    /// A record whose source row was not read holds the target row.
+    pub(crate) fn settle_unseen(&mut self, target: u32) {
+        self.taken[target as usize] = UNSEEN;
         self.touched[target as usize] = true;
     }
     /// An accepted row has taken the target row.
@@ -367,7 +375,10 @@ impl Context<'_> {
             Hits::One(target) => {
                 let taken = &mut state.taken[*target as usize];
                 if *taken > 0 {
-                    let reason = format!("its target row is already taken by row {}", *taken);
+                    let reason = match *taken {
+                        UNSEEN => "its target row is already taken by another record".to_owned(),
+                        row => format!("its target row is already taken by row {row}"),
+                    };
                     let cause = format!("target row already taken, by {}", shape.matchers[by].label);
                     return Ok(Decision::blame(Operation::Held, Blame::new(None, "match", reason, cause)));
                 }

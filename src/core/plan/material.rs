@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use hashbrown::HashMap;
 use polars::prelude::StringChunked;
 
 use super::Operation;
@@ -56,11 +57,18 @@ pub(super) struct Material {
     /// The cells that both sides agree on are kept.
     base: bool,
     marker: Option<Marker>,
+    /// By key: hash and locator of the source's own row, where other rows than the source's are planned.
+    own: HashMap<Hidden, (Hidden, Option<String>)>,
     buffer: Vec<u8>,
 }
 
 impl Material {
-    pub(super) fn create(dir: &Path, shape: &Shape, secret: Secret) -> Result<Self> {
+    pub(super) fn create(
+        dir: &Path,
+        shape: &Shape,
+        secret: Secret,
+        own: Option<HashMap<Hidden, (Hidden, Option<String>)>>,
+    ) -> Result<Self> {
         let path = notes_path(dir, &shape.mapping.name);
         let file = File::create(&path).map_err(|error| Error::io("create", &path, &error))?;
         Ok(Self {
@@ -70,6 +78,7 @@ impl Material {
             reads: shape.pipeline.reads(),
             base: shape.mapping.sync.direction == Direction::TwoWay,
             marker: shape.mapping.run.cursor.clone().map(Marker::new),
+            own: own.unwrap_or_default(),
             buffer: Vec::with_capacity(512),
         })
     }
@@ -91,6 +100,8 @@ impl Material {
             let carried = matches!(operation, Operation::Insert | Operation::Update | Operation::Unchanged);
             let hidden = self.secret.hide(sources[row]);
             let waits = batch.pending.iter().any(|pending| pending.get(row).is_some());
+            let own = op.key.as_ref().and_then(|key| self.own.get(&self.secret.hide(key_hash(key))));
+            let (hidden, locator) = own.map_or((hidden, locator), |(source, locator)| (*source, locator.clone()));
             let entry = match &op.key {
                 Some(key) if carried => Some(Entry {
                     key: self.secret.hide(key_hash(key)),
@@ -104,6 +115,9 @@ impl Material {
                 // One that finds a target row keeps it from counting as one that the source lacks: it is looked at.
                 // One that was erased is left out for a reason of its own, which may go.
                 _ if batch.fates[row] == Fate::Filtered && !batch.finds[row] && op.reason.is_none() => {
+                    Some(Entry { key: hidden, source: hidden, locator: locator.clone(), ..Entry::default() })
+                }
+                Some(_) if batch.fates[row] == Fate::Tombstone && own.is_some() => {
                     Some(Entry { key: hidden, source: hidden, locator: locator.clone(), ..Entry::default() })
                 }
                 _ => None,

@@ -350,6 +350,9 @@ pub struct Incremental {
     /// Only the target rows that the rows looked at may have were read.
     #[serde(default)]
     pub asked: bool,
+    /// Only records that were pushed were looked at; nothing of the source was read.
+    #[serde(default)]
+    pub pushed: bool,
     /// When all records were last planned in full, RFC 3339 UTC.
     #[serde(default)]
     pub whole: String,
@@ -367,6 +370,7 @@ impl Incremental {
         let why = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
         let rest = self.unchanged + self.filtered;
         let mut text = match &self.from {
+            None if self.pushed => "incremental, only records that were pushed".to_owned(),
             None => "incremental, the whole source compared with the ledger".to_owned(),
             Some((column, value)) => format!("incremental, read from {column} {value} on (deletes are not seen)"),
         };

@@ -80,7 +80,7 @@ impl Output {
             .collect();
         Ok(Self {
             spared: HashSet::new(),
-            material: Material::create(job.dir, shape, job.secret)?,
+            material: Material::create(job.dir, shape, job.secret, job.looked.map(|looked| looked.own.clone()))?,
             ops: OpsWriter::create(&ops_path(job.dir, name), &shape.columns, &links)?,
             rejects,
             digest: Xxh3::new(),
@@ -336,6 +336,7 @@ impl Output {
                 unread_records: looked.unread_records,
                 from: looked.from.clone(),
                 asked: job.asked.is_some(),
+                pushed: looked.pushed,
                 whole: job.since.map(|since| since.agreement.whole.clone()).unwrap_or_default(),
                 reasons: looked.reasons.clone(),
                 since: job.since.map(|since| since.agreement.run.clone()).unwrap_or_default(),

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::monitor::Monitor;
 
+mod door;
 pub mod memory;
 mod registry;
 mod trigger;
+pub use door::{Delivery, Desk, Door, Item, OpenDoors, Receipt, Refusal};
 pub use registry::{Factory, Registry};
 pub use trigger::{Sign, Trigger};
 

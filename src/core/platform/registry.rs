@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Connector;
+use super::{Connector, OpenDoors};
 use crate::error::{Error, Result};
 use crate::project::PlatformConfig;
 
@@ -14,6 +14,7 @@ pub type Factory = fn(&PlatformConfig, &Path) -> Result<Arc<dyn Connector>>;
 #[derive(Clone, Default)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, (&'static str, Factory)>,
+    doors: Option<OpenDoors>,
 }
 
 impl Registry {
@@ -24,6 +25,14 @@ impl Registry {
     /// Adds a kind with its line of help.
     pub fn add(&mut self, kind: &'static str, doc: &'static str, factory: Factory) {
         self.kinds.insert(kind, (doc, factory));
+    }
+    /// How others can push records in.
+    pub fn receive(&mut self, doors: OpenDoors) {
+        self.doors = Some(doors);
+    }
+    /// How others can push records in; None: this build has no way.
+    pub fn doors(&self) -> Option<OpenDoors> {
+        self.doors
     }
     /// Kinds with their help, by name.
     pub fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {

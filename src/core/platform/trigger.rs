@@ -20,6 +20,19 @@ impl Sign {
     pub fn now(origin: &'static str) -> Self {
         Self { origin, changed: None, seen: SystemTime::now() }
     }
+    /// It says that records wait that were pushed, and nothing about the source.
+    pub fn is_push(&self) -> bool {
+        matches!(self.origin, "webhook" | "socket" | "stdin")
+    }
+    /// Another sign came before this one was dealt with: both become one, with the time of the first.
+    pub fn join(&mut self, other: &Self) {
+        // A change whose time is known may be older than the first one seen.
+        self.changed = [self.changed, other.changed].into_iter().flatten().min();
+        if self.is_push() && !other.is_push() {
+            // A look at the source is more than one at what was pushed.
+            self.origin = other.origin;
+        }
+    }
 }
 
 /// Waits for signs of change at one object. It has a thread of its own.

@@ -8,7 +8,7 @@ use super::read::mapping::read_mapping;
 use super::read::settings::{Settings, read_settings};
 use super::read::{Reader, Section};
 use super::words::did_you_mean;
-use super::{Mapping, ObjectRef, PlatformConfig, Problem, StateConfig, TargetConfig, order, validate};
+use super::{Mapping, ObjectRef, PlatformConfig, Problem, PushConfig, StateConfig, TargetConfig, order, validate};
 use crate::error::{Error, Result};
 
 /// The settings file of a project.
@@ -33,6 +33,8 @@ pub struct Project {
     pub targets: BTreeMap<ObjectRef, TargetConfig>,
     /// `[state]`: how long things are kept.
     pub state: StateConfig,
+    /// `[push]`: how others tell of changes.
+    pub push: PushConfig,
     /// Mappings by name, in load order (parents of links first).
     pub mappings: Vec<Mapping>,
     /// Findings that did not stop the load. A mapping that cannot be read is left out and named here. One that is
@@ -63,7 +65,7 @@ impl Project {
                 .at(PROJECT_FILE)
                 .advise(format!("{}; add [env.{env}.platforms.NAME]", did_you_mean(env, &known))));
         }
-        let Settings { name, envs, platforms, targets, state } = settings;
+        let Settings { name, envs, platforms, targets, state, push } = settings;
         let mut project = Self {
             root: root.to_owned(),
             name: name.unwrap_or_else(|| folder_name(root)),
@@ -72,6 +74,7 @@ impl Project {
             platforms,
             targets,
             state,
+            push,
             mappings: Vec::new(),
             problems: reader.problems,
         };

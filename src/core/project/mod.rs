@@ -6,6 +6,7 @@ mod load;
 pub mod model;
 mod order;
 mod personal;
+mod push;
 mod read;
 mod sync;
 mod validate;
@@ -18,6 +19,7 @@ pub use keep::{Span, StateConfig};
 pub use load::{MAPPINGS_DIR, PROJECT_FILE, Project, load_mapping, load_mapping_with};
 pub use model::*;
 pub use personal::Personal;
+pub use push::PushConfig;
 pub(crate) use read::mapping::{default_match, quote_identifier};
 pub use sync::{
     ChangeCap, ConflictPolicy, DeletePolicy, Direction, Side, SyncConfig, TriggerKind, parse_duration, words_of,

@@ -47,8 +47,7 @@ impl Board {
         let mut inner = self.inner();
         let turn = inner.lanes.entry(lane.to_owned()).or_default();
         match &mut turn.sign {
-            // A change whose time is known may be older than the first one seen.
-            Some(first) => first.changed = [first.changed, sign.changed].into_iter().flatten().min(),
+            Some(first) => first.join(&sign),
             None => (turn.sign, turn.at) = (Some(sign), Some(Instant::now())),
         }
         drop(inner);

@@ -13,6 +13,7 @@ use crate::journal::erased::ErasedList;
 use crate::journal::ledger::Secret;
 use crate::journal::{Reject, StateDir, now, read_rejects, rejects_files};
 use crate::monitor::Monitor;
+use crate::plan::incremental::Pushed;
 use crate::plan::links::ParentIndex;
 use crate::plan::rows::{self, Snapshots};
 use crate::plan::shape::Shape;
@@ -75,6 +76,8 @@ pub(crate) struct PlanRequest {
     pub(crate) rows: HashMap<String, Vec<u32>>,
     /// By what the rows were chosen, in words.
     pub(crate) by: String,
+    /// Records that were pushed for the one mapping of the request: they are looked at and nothing else is.
+    pub(crate) pushed: Option<Pushed>,
     /// Source snapshots to plan from, by mapping, whatever the source holds now. Paths as in plans.
     pub(crate) sources: HashMap<String, PathBuf>,
     /// Decides where both sides changed a record of a mapping that goes both ways; it needs a ledger that fits.
@@ -95,6 +98,7 @@ impl Default for PlanRequest {
             limit: None,
             rows: HashMap::new(),
             by: String::new(),
+            pushed: None,
             sources: HashMap::new(),
             arbiter: None,
             only: None,
@@ -173,7 +177,16 @@ impl Workspace {
                 erased: erased.as_ref(),
                 monitor,
             };
-            let sought = if asked { self.seek(mapping, &with).map_err(named)? } else { Err(None) };
+            let sought = match &request.pushed {
+                Some(pushed) => self.seek_pushed(mapping, pushed, &with).map_err(named)?,
+                None if asked => self.seek(mapping, &with).map_err(named)?,
+                None => Err(None),
+            };
+            if request.pushed.is_some() && sought.is_err() {
+                return Err(Error::refused("nothing was agreed on yet that pushed records could be compared with")
+                    .at(format!("mapping {}", mapping.name))
+                    .advise("compare the source and the target once first"));
+            }
             let prepared = match &sought {
                 Ok(_) => None,
                 Err(_) => {

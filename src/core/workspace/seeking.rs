@@ -11,7 +11,7 @@ use crate::journal::ledger::{Ledger, Secret};
 use crate::journal::{Crosswalk, StateDir};
 use crate::monitor::Monitor;
 use crate::plan::incremental::{
-    Asked, Found, Ground, Looked, Since, begin, extend, much, rows_of_ids, seek, unable, unfit,
+    Asked, Found, Ground, Looked, Pushed, Since, begin, extend, look_pushed, much, rows_of_ids, seek, unable, unfit,
 };
 use crate::plan::links::ParentIndex;
 use crate::plan::material::NUMBER;
@@ -125,6 +125,40 @@ impl Workspace {
             Found::Much(reason) => return Ok(Err(why.or(Some(reason)))),
         };
         Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: false, note: why }))
+    }
+
+    /// Looks at records that were pushed, the source being left alone. Else the ledger does not say enough for that.
+    pub(super) fn seek_pushed(
+        &self,
+        mapping: &Mapping,
+        pushed: &Pushed,
+        with: &Seeking<'_>,
+    ) -> Result<Result<Sought, Option<&'static str>>> {
+        let to = self.connector(&mapping.to.platform)?;
+        let object = Source::Object(mapping.to.object.clone());
+        if !to.version(&mapping.to.object)?.exists {
+            return Ok(Err(None));
+        }
+        let schema = to.schema(&object)?;
+        let here = to.capabilities(&mapping.to.object)?;
+        let columns: Vec<String> = pushed.frame.columns().iter().map(|column| column.name().to_string()).collect();
+        let shape = Shape::compile(self.project(), mapping, &columns, Some(&schema), here)
+            .map_err(|found| problems_error(&found))?;
+        let Ok(since) = self.since(&shape)? else { return Ok(Err(None)) };
+        let source =
+            Snapshot::of_frame(&pushed.frame, &mapping.from.label, &with.dir.join(format!("{}.pushed", mapping.name)))?;
+        let folder = with.dir.join(format!("{}.target", mapping.name));
+        let asked = Asked::begin(to.as_ref(), &shape, with.crosswalk, with.erased, &folder)?;
+        let (looked, part) = look_pushed(Self::ground(&shape, &source, &since, with), pushed.deleted.clone(), asked)?;
+        let target = match part {
+            Some(part) => part,
+            None => {
+                let label = mapping.to.to_string();
+                self.snapshot(&mapping.to.platform, &object, &label, Freshness::Cached, with.monitor)?
+            }
+        };
+        let rows = to.count(&mapping.to.object)?.unwrap_or(target.meta().rows);
+        Ok(Ok(Sought { shape, source, target, since, looked, rows, cursor: false, note: None }))
     }
 
     fn ground<'a>(shape: &'a Shape, source: &'a Snapshot, since: &'a Since, with: &Seeking<'a>) -> Ground<'a> {

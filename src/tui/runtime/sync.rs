@@ -70,6 +70,7 @@ fn told(mapping: Option<&str>, order: &Order) -> String {
         Order::Pause => "told it to pause",
         Order::Resume => "told it to go on",
         Order::Look => "told it to look",
+        Order::Pushed => "told it that records wait",
         Order::Resync { keys } if keys.is_empty() => "everything will be compared again",
         Order::Resync { .. } => "the record will be compared again",
         Order::Audit => "told it to count both sides",

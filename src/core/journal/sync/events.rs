@@ -162,7 +162,7 @@ impl SyncStore {
         if events.is_empty() {
             return Ok(());
         }
-        let transaction = self.connection.unchecked_transaction()?;
+        let transaction = self.writing()?;
         {
             let mut oldest = transaction
                 .prepare_cached("SELECT min(changed) FROM events WHERE mapping = ?1 AND key IS ?2 AND done IS NULL")?;
@@ -223,6 +223,11 @@ impl SyncStore {
         let rows = statement
             .query_map(params![filter.mapping, filter.open, filter.before, filter.text, count as i64], line)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+    /// What a cycle did is told already.
+    pub fn knows_cycle(&self, mapping: &str, cycle: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE mapping = ?1 AND cycle = ?2)";
+        Ok(self.connection.query_row(sql, [mapping, cycle], |row| row.get(0))?)
     }
     /// Number of the newest event.
     pub fn last_event(&self) -> Result<i64> {

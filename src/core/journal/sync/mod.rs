@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -49,6 +49,11 @@ impl SyncStore {
     /// Opens the store if there is one: looking leaves no trace.
     pub fn known(path: &Path) -> Result<Option<Self>> {
         if path.exists() { Self::open(path).map(Some) } else { Ok(None) }
+    }
+    /// A transaction that writes. It is the writer from its first step: one that reads first and then finds that somebody
+    /// else wrote meanwhile would fail at once, however long it may wait.
+    fn writing(&self) -> Result<Transaction<'_>> {
+        Ok(Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?)
     }
     /// Waits until everything written so far is on disk.
     fn settle(&self) -> Result<()> {
@@ -96,7 +101,8 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
 }
 
 /// Each is applied once, in order; a shipped one never changes.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE loops (id INTEGER PRIMARY KEY CHECK (id = 1), record TEXT NOT NULL);
 CREATE TABLE lanes (mapping TEXT PRIMARY KEY, status TEXT NOT NULL, memory TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID;
 CREATE TABLE events (
@@ -150,4 +156,7 @@ CREATE TABLE pushed (
 CREATE UNIQUE INDEX pushed_once ON pushed (mapping, idempotency) WHERE idempotency IS NOT NULL;
 CREATE INDEX pushed_open ON pushed (mapping, id) WHERE done IS NULL;
 CREATE INDEX pushed_done ON pushed (done);
-"];
+",
+    "ALTER TABLE pushed ADD COLUMN origin TEXT NOT NULL DEFAULT 'webhook';
+",
+];

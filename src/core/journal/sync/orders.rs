@@ -18,6 +18,8 @@ pub enum Order {
     Resume,
     /// Look at both sides now.
     Look,
+    /// Records were pushed: handle them.
+    Pushed,
     /// Compare everything, or the records of these keys alone, whatever the ledger says.
     Resync {
         /// Keys; empty: everything.
@@ -47,6 +49,7 @@ impl Order {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Look => "look",
+            Self::Pushed => "push",
             Self::Resync { .. } => "resync",
             Self::Audit => "audit",
             Self::Release { .. } => "release",

@@ -52,25 +52,6 @@ fn an_event_keeps_the_time_of_the_change_that_waited() {
 }
 
 #[test]
-fn a_push_is_kept_once_whatever_is_repeated() {
-    let (_dir, store) = store();
-    let record = |name: &str| {
-        let mut map = serde_json::Map::new();
-        map.insert("ID".into(), name.into());
-        (PushedKind::Put, map, None)
-    };
-    assert_eq!(store.push("contacts", Some("k1"), &[record("1"), record("2")]).unwrap(), 2);
-    assert_eq!(store.push("contacts", Some("k1"), &[record("1"), record("2")]).unwrap(), 0, "a repeat is harmless");
-    assert_eq!(store.push("deals", Some("k1"), &[record("1")]).unwrap(), 1, "another mapping, another key");
-    assert_eq!(store.push("contacts", None, &[record("3")]).unwrap(), 1);
-    let waiting = store.pushed("contacts", 10).unwrap();
-    assert_eq!(waiting.iter().map(|one| one.record["ID"].as_str().unwrap()).collect::<Vec<_>>(), ["1", "2", "3"]);
-    store.pushed_done("contacts", &[waiting[0].id, waiting[1].id]).unwrap();
-    assert_eq!(store.pushed_waiting("contacts").unwrap().0, 1);
-    assert_eq!(store.push("contacts", Some("k1"), &[record("1")]).unwrap(), 1, "one alone has the bare key");
-}
-
-#[test]
 fn a_decision_falls_when_the_record_moves_on() {
     let (_dir, store) = store();
     let field = |target: &str| ConflictField {

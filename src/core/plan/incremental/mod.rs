@@ -22,9 +22,11 @@ use crate::table::Snapshot;
 
 mod asked;
 mod cursor;
+mod pushed;
 mod settings;
 pub(crate) use asked::{Asked, askable, rows_of_ids};
 pub(crate) use cursor::{begin, extend};
+pub(crate) use pushed::{Pushed, look_pushed};
 pub(crate) use settings::settings_hash;
 
 /// Rows that are taken through the row steps together while it is found out what hangs on them.
@@ -58,6 +60,15 @@ pub(crate) struct Looked {
     pub(crate) unread_records: u64,
     /// Where reading began: cursor column and value.
     pub(crate) from: Option<(String, String)>,
+    /// They were pushed; nothing of the source was read.
+    pub(crate) pushed: bool,
+    /// Of those: rows that say by their key alone that the record is gone, ascending.
+    pub(crate) deleted: Vec<u32>,
+    /// Of those that the ledger knows, by key: hash and locator of the source's own row as it was last read. They stay in
+    /// the entry, so that what was pushed stands until the source's row changes.
+    pub(crate) own: HashMap<Hidden, (Hidden, Option<String>)>,
+    /// Target rows of records that are not looked at, by their ids as the ledger has them: nobody else takes them.
+    pub(crate) others: Vec<Hidden>,
 }
 
 /// Why the entries of a mapping cannot be relied on; None if they can.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Reader, Section, plain_item};
 use crate::project::words::did_you_mean;
-use crate::project::{ObjectRef, PlatformConfig, Span, StateConfig, TargetConfig};
+use crate::project::{ObjectRef, PlatformConfig, PushConfig, Span, StateConfig, TargetConfig};
 
 /// What `project.toml` says, one environment folded in.
 #[derive(Default)]
@@ -14,6 +14,7 @@ pub(in crate::project) struct Settings {
     pub(in crate::project) platforms: BTreeMap<String, PlatformConfig>,
     pub(in crate::project) targets: BTreeMap<ObjectRef, TargetConfig>,
     pub(in crate::project) state: StateConfig,
+    pub(in crate::project) push: PushConfig,
 }
 
 /// Settings that would put a secret into a file that is shared.
@@ -22,7 +23,7 @@ const SECRETS: &[&str] =
 
 /// Reads `project.toml`; what is wrong is in `reader`.
 pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, env: Option<&str>) -> Settings {
-    reader.only_known(top, &["name", "platforms", "env", "targets", "state"]);
+    reader.only_known(top, &["name", "platforms", "env", "targets", "state", "push"]);
     let mut settings = Settings { name: reader.filled(top, "name"), ..Settings::default() };
     if let Some(platforms) = reader.section(top, "platforms") {
         for name in platforms.keys() {
@@ -48,6 +49,9 @@ pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, 
     if let Some(section) = reader.section(top, "state") {
         settings.state = read_state(reader, &section);
     }
+    if let Some(section) = reader.section(top, "push") {
+        settings.push = read_push(reader, &section);
+    }
     settings
 }
 
@@ -69,6 +73,42 @@ fn read_state(reader: &mut Reader, section: &Section<'_>) -> StateConfig {
         }
     }
     state
+}
+
+fn read_push(reader: &mut Reader, section: &Section<'_>) -> PushConfig {
+    let mut push = PushConfig::default();
+    let known = ["listen", "secret_env", "secret_file", "max_bytes"];
+    for key in section.keys().into_iter().filter(|key| !known.contains(key)) {
+        if SECRETS.contains(&key.to_lowercase().as_str()) {
+            let advice = "no secrets in project.toml: name an environment variable, secret_env = \"NAME\", or a file, secret_file";
+            reader.error(section, key, advice);
+        } else {
+            reader.error(section, key, format!("unknown key '{key}': {}", did_you_mean(key, &known)));
+        }
+    }
+    if let Some(text) = reader.filled(section, "listen") {
+        match text.parse() {
+            Ok(address) => push.listen = Some(address),
+            Err(_) => reader.error(
+                section,
+                "listen",
+                format!("'{text}' is no address with a port: \"127.0.0.1:7777\", port 0 for any that is free"),
+            ),
+        }
+    }
+    push.secret_env = reader.filled(section, "secret_env");
+    push.secret_file = reader.filled(section, "secret_file").map(PathBuf::from);
+    if push.listen.is_some() && push.secret_env.is_none() == push.secret_file.is_none() {
+        let advice = "requests are signed: name the secret's environment variable (secret_env) or its file of mode 0600 (secret_file)";
+        reader.error(section, "listen", advice);
+    }
+    if let Some(item) = section.get("max_bytes") {
+        match item.as_integer().and_then(|number| usize::try_from(number).ok()).filter(|number| *number >= 1024) {
+            Some(number) => push.max_bytes = number,
+            None => reader.error(section, "max_bytes", "max_bytes is a number, 1024 or more"),
+        }
+    }
+    push
 }
 
 fn read_platform(reader: &mut Reader, platforms: &Section<'_>, name: &str) -> Option<PlatformConfig> {

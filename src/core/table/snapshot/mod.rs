@@ -179,6 +179,21 @@ impl Snapshot {
         Ok(PartTaken::Taken(Box::new(writer.finish(version)?)))
     }
 
+    /// Keeps rows that came from elsewhere than a platform's object.
+    pub(crate) fn of_frame(frame: &DataFrame, label: &str, dir: &Path) -> Result<Self> {
+        let column = |name: &polars::prelude::PlSmallStr| crate::platform::ColumnInfo {
+            name: name.to_string(),
+            declared: "text".to_owned(),
+            required: false,
+            key: false,
+            generated: false,
+        };
+        let schema = Schema { columns: frame.get_column_names().into_iter().map(column).collect() };
+        let mut writer = SnapshotWriter::create(dir, label, schema)?;
+        writer.write(frame)?;
+        writer.finish(ObjectVersion { exists: true, ..ObjectVersion::default() })
+    }
+
     /// Opens one that was taken.
     pub fn open(dir: &Path) -> Result<Self> {
         let meta_path = dir.join(META);

@@ -21,6 +21,17 @@ pub(super) fn follow(lane: &mut Lane, part: &MappingPlan, told: &Told) {
         Some(tally) if !looked_whole => tally.extra,
         _ => counts.target_only.unwrap_or_default().saturating_sub(counts.deleted + counts.marked),
     };
+    if let (Some(before), true) = (lane.status.tally, part.incremental.as_ref().is_some_and(|it| it.pushed)) {
+        // Of the records that are left out nobody was asked again; what is left out now comes on top until the next look.
+        lane.status.rejects += left_out;
+        lane.status.tally = Some(Tally {
+            equal: carried.saturating_sub(lost),
+            different: before.different + told.different,
+            missing: before.missing + left_out.saturating_sub(told.different),
+            extra,
+        });
+        return;
+    }
     lane.status.rejects = left_out;
     lane.status.tally = Some(Tally {
         equal: carried.saturating_sub(lost),

@@ -212,7 +212,7 @@ impl Cycle<'_> {
             _ = std::fs::remove_dir_all(&plan_dir);
             return done(false);
         }
-        let back = Cycle { workspace: &workspace, store: self.store, sign: self.sign, at: self.at };
+        let back = Cycle { workspace: &workspace, store: self.store, sign: self.sign, at: self.at, arrivals: None };
         let keys = super::events::written_keys(part, &plan_dir)?;
         match back.perform(&plan) {
             Ok((moved, dir)) => {

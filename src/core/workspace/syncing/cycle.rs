@@ -1,9 +1,10 @@
 //! One look of a lane: plan what changed, see that it may be done, do it, tell what became of it.
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::both::Policies;
-use super::events::{Told, tell};
+use super::events::{Arrival, Told, tell};
 use super::lane::Lane;
 use super::work_folder;
 use crate::error::{Error, Kind, Result};
@@ -17,7 +18,7 @@ use crate::plan::material::read_gone;
 use crate::plan::sides::Found;
 use crate::plan::{MappingPlan, Plan, Purpose, store::load};
 use crate::platform::Sign;
-use crate::project::{Bound, Direction, Mode};
+use crate::project::{Bound, Direction, Mode, TriggerKind};
 use crate::sync::{Columns, Drift};
 use crate::workspace::Workspace;
 use crate::workspace::plans::PlanRequest;
@@ -31,12 +32,15 @@ pub(super) enum Ended {
 }
 
 /// A look.
+#[derive(Clone, Copy)]
 pub(super) struct Cycle<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) store: &'a SyncStore,
     pub(super) sign: &'a Sign,
     /// When the sign came.
     pub(super) at: Instant,
+    /// Records that were pushed: when each was changed, by key.
+    pub(super) arrivals: Option<&'a HashMap<String, Arrival>>,
 }
 
 /// A folder that goes unless it is kept.
@@ -65,17 +69,27 @@ impl Cycle<'_> {
                 Err(error) => Err(error),
             };
         }
-        match self.pass(lane, Mode::Incremental)? {
+        if super::push::is_all(lane, self.sign) {
+            return super::push::handle(self, lane);
+        }
+        let ended = match self.pass(lane, Mode::Incremental)? {
             // Of a mapping that goes both ways every look compares both sides whole; without the ledger nobody could tell who
             // changed what.
             Ended::Done { again: false } if lane.whole && lane.mapping.sync.direction == Direction::OneWay => {
-                self.pass(lane, Mode::Full)
+                self.pass(lane, Mode::Full)?
+            }
+            ended => ended,
+        };
+        match ended {
+            Ended::Done { again: false } if lane.mapping.sync.trigger == TriggerKind::Push => {
+                super::push::handle(self, lane)
             }
             ended => Ok(ended),
         }
     }
 
-    fn pass(&self, lane: &mut Lane, mode: Mode) -> Result<Ended> {
+    /// Compares the source with the target and carries over what changed.
+    pub(super) fn pass(&self, lane: &mut Lane, mode: Mode) -> Result<Ended> {
         let request = PlanRequest {
             mappings: vec![lane.mapping.name.clone()],
             purpose: Purpose::Sync,
@@ -83,7 +97,12 @@ impl Cycle<'_> {
             arbiter: Policies::of(self.workspace, self.store, &lane.mapping)?,
             ..PlanRequest::default()
         };
-        let plan = self.workspace.plan_for(&request, &Silent)?;
+        self.planned(lane, &request, mode)
+    }
+
+    /// Makes a plan, sees that it may be done, does it.
+    pub(super) fn planned(&self, lane: &mut Lane, request: &PlanRequest, mode: Mode) -> Result<Ended> {
+        let plan = self.workspace.plan_for(request, &Silent)?;
         let mut folder = Folder(Some(self.state().plan(&plan.id)));
         let Some(part) = plan.mappings.first() else { return Ok(Ended::Done { again: false }) };
         if mode == Mode::Full {
@@ -133,6 +152,10 @@ impl Cycle<'_> {
         let from = self.workspace.connector(&mapping.from.platform)?;
         let to = self.workspace.connector(&mapping.to.platform)?;
         let source = Columns::of(&from.schema(&mapping.from.source)?);
+        if source.is_empty() {
+            // There is no source at all: whoever reads it says so.
+            return Ok(None);
+        }
         let target = if to.version(&mapping.to.object)?.exists {
             Columns::of(&to.schema(&crate::platform::Source::Object(mapping.to.object.clone()))?)
         } else {
@@ -296,7 +319,10 @@ impl Cycle<'_> {
         if made > 0 {
             lane.status.written = Some(now_ms());
         }
-        let told = tell(&self.told_by(), self.store, part, &state.plan(&plan.id), dir)?;
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let known = attempt > 1 && self.store.knows_cycle(&part.mapping, &name)?;
+        let by = super::events::By { known, ..self.told_by() };
+        let told = tell(&by, self.store, part, &state.plan(&plan.id), dir)?;
         super::audit::follow(lane, part, &told);
         let confirmed = rules(part);
         if lane.memory.confirmed.as_ref() != Some(&confirmed) {
@@ -309,7 +335,7 @@ impl Cycle<'_> {
     }
 
     fn told_by(&self) -> super::events::By<'_> {
-        super::events::By { sign: self.sign, at: self.at }
+        super::events::By { sign: self.sign, at: self.at, arrivals: self.arrivals, known: false }
     }
 
     /// A try failed: what the platform made of it. Some: it was done all the same.
@@ -356,7 +382,7 @@ impl Lane {
                 continue;
             }
             let sign = Sign::now("start");
-            let cycle = Cycle { workspace, store, sign: &sign, at: Instant::now() };
+            let cycle = Cycle { workspace, store, sign: &sign, at: Instant::now(), arrivals: None };
             // Where the plan is not whole it died before anything was begun.
             if let Ok(plan) = load(&dir)
                 && let Some(part) = plan.mappings.first()

@@ -18,6 +18,21 @@ const MOST: usize = 10_000;
 pub(super) struct By<'a> {
     pub(super) sign: &'a Sign,
     pub(super) at: Instant,
+    /// Records that were pushed, by key.
+    pub(super) arrivals: Option<&'a HashMap<String, Arrival>>,
+    /// A loop that was killed told of it already.
+    pub(super) known: bool,
+}
+
+/// How a pushed record came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arrival {
+    /// When it was changed, by which clock.
+    pub(super) changed: i64,
+    pub(super) clock: Clock,
+    /// When it came, through which door.
+    pub(super) seen: i64,
+    pub(super) origin: String,
 }
 
 /// What was told of a cycle.
@@ -30,6 +45,9 @@ pub(super) struct Told {
 }
 
 impl By<'_> {
+    fn arrival(&self, key: Option<&str>) -> Option<&Arrival> {
+        self.arrivals?.get(key?)
+    }
     /// When the changes of a plan were made, by which clock, and how long ago on the clock that never goes back.
     fn times(&self, part: &MappingPlan) -> (i64, Clock, u64) {
         let seen = millis(self.sign.seen);
@@ -64,19 +82,24 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
         .into_iter()
         .filter_map(|line| Some((line.event.key?, line.event.reason)))
         .collect();
-    let event = |key: Option<String>, operation: &str, outcome: EventOutcome, reason: Option<String>| SyncEvent {
-        mapping: part.mapping.clone(),
-        key,
-        operation: operation.to_owned(),
-        origin: by.sign.origin.to_owned(),
-        clock,
-        changed,
-        seen: millis(by.sign.seen),
-        done: outcome.is_done().then_some(done),
-        lag: outcome.is_done().then_some(lag),
-        outcome,
-        reason,
-        cycle: dir.file_name().map(|name| name.to_string_lossy().into_owned()),
+    let event = |key: Option<String>, operation: &str, outcome: EventOutcome, reason: Option<String>| {
+        let arrival = by.arrival(key.as_deref());
+        let (changed, clock, lag) = arrival
+            .map_or((changed, clock, lag), |it| (it.changed, it.clock, (done - it.changed).max(0).unsigned_abs()));
+        SyncEvent {
+            mapping: part.mapping.clone(),
+            key,
+            operation: operation.to_owned(),
+            origin: arrival.map_or(by.sign.origin, |it| it.origin.as_str()).to_owned(),
+            clock,
+            changed,
+            seen: arrival.map_or(millis(by.sign.seen), |it| it.seen),
+            done: outcome.is_done().then_some(done),
+            lag: outcome.is_done().then_some(lag),
+            outcome,
+            reason,
+            cycle: dir.file_name().map(|name| name.to_string_lossy().into_owned()),
+        }
     };
     let mut events: Vec<SyncEvent> = Vec::new();
     let mut more = 0_u64;
@@ -114,10 +137,15 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
             more += 1;
         }
     }
-    let gone: Vec<String> = open.keys().filter(|key| !left.contains_key(*key)).cloned().collect();
+    // Where only pushed records were looked at, nothing is known of the others.
+    let asked = |key: &String| by.arrivals.is_none_or(|arrivals| arrivals.contains_key(key));
+    let gone: Vec<String> = open.keys().filter(|key| !left.contains_key(*key) && asked(key)).cloned().collect();
     let written: std::collections::HashSet<&str> = events.iter().filter_map(|event| event.key.as_deref()).collect();
     let same: Vec<String> = gone.into_iter().filter(|key| !written.contains(key.as_str())).collect();
     store.close_events(&part.mapping, &same, EventOutcome::Same)?;
+    if by.known {
+        return Ok(told);
+    }
     store.add_events(&events)?;
     if more > 0 {
         store.log(
@@ -136,14 +164,16 @@ pub(super) fn wait(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
     each_operation(part, plan_dir, |op, key, _| {
         let writes = matches!(op, Operation::Insert | Operation::Update | Operation::Delete | Operation::Mark);
         if writes && events.len() < MOST {
+            let arrival = by.arrival(key);
+            let (changed, clock) = arrival.map_or((changed, clock), |it| (it.changed, it.clock));
             events.push(SyncEvent {
                 mapping: part.mapping.clone(),
                 key: key.map(str::to_owned),
                 operation: op.word().to_owned(),
-                origin: by.sign.origin.to_owned(),
+                origin: arrival.map_or(by.sign.origin, |it| it.origin.as_str()).to_owned(),
                 clock,
                 changed,
-                seen: millis(by.sign.seen),
+                seen: arrival.map_or(millis(by.sign.seen), |it| it.seen),
                 done: None,
                 lag: None,
                 outcome: EventOutcome::Held,

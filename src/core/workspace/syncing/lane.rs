@@ -156,8 +156,11 @@ impl Lane {
         for order in &turn.orders {
             self.hear(workspace, store, order)?;
         }
-        if let (Some(sign), None) = (&turn.sign, &self.sign) {
-            self.sign = Some((sign.clone(), turn.at.unwrap_or_else(Instant::now)));
+        if let Some(sign) = &turn.sign {
+            match &mut self.sign {
+                Some((waiting, _)) => waiting.join(sign),
+                None => self.sign = Some((sign.clone(), turn.at.unwrap_or_else(Instant::now))),
+            }
         }
         let now = Instant::now();
         let again = self.retry.is_some_and(|until| until <= now);
@@ -207,6 +210,7 @@ impl Lane {
                 log("resumed")?;
             }
             Order::Look => self.wake("look"),
+            Order::Pushed => self.wake("stdin"),
             Order::Resync { keys } => {
                 if keys.is_empty() {
                     self.whole = true;
@@ -261,8 +265,9 @@ impl Lane {
 
     /// Looks without a sign from outside.
     fn wake(&mut self, origin: &'static str) {
-        if self.sign.is_none() {
-            self.sign = Some((Sign::now(origin), Instant::now()));
+        match &mut self.sign {
+            Some((waiting, _)) => waiting.join(&Sign::now(origin)),
+            None => self.sign = Some((Sign::now(origin), Instant::now())),
         }
         self.retry = None;
         self.rest = None;
@@ -286,7 +291,7 @@ impl Lane {
             store.put_lane(&self.status)?;
         }
         let start = Instant::now();
-        let ended = Cycle { workspace, store, sign: &sign, at }.run(self);
+        let ended = Cycle { workspace, store, sign: &sign, at, arrivals: None }.run(self);
         self.status.cycle_ms = start.elapsed().as_millis() as u64;
         self.rest = (start.elapsed() > LONG).then(|| Instant::now() + start.elapsed());
         let done = match ended {

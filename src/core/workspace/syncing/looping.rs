@@ -1,4 +1,5 @@
 //! The loop's process: its threads, from start to end.
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,8 @@ use crate::journal::sync::{LaneStatus, LogLevel, LoopRecord, LoopState, Order, S
 use crate::journal::{StateDir, who};
 use crate::migrate::{Owner, TargetLocks, fault};
 use crate::monitor::CancelFlag;
-use crate::platform::{Connector, Sign, Source, Trigger};
-use crate::project::{Direction, Mapping, TriggerKind};
+use crate::platform::{Connector, Door, Sign, Source, Trigger};
+use crate::project::{Direction, Mapping, TriggerKind, words_of};
 use crate::sync::{Board, Ticker, Versions};
 use crate::workspace::Workspace;
 
@@ -105,7 +106,8 @@ fn watch(
     record: &mut LoopRecord,
     (heard, stop): (i64, &CancelFlag),
 ) -> Result<()> {
-    let board = Board::default();
+    let board = Arc::new(Board::default());
+    let _door = open_doors(workspace, &lanes, store, record, &board)?;
     let mut groups: Vec<(String, Vec<Lane>)> = Vec::new();
     for lane in lanes {
         match groups.iter_mut().find(|(platform, _)| *platform == lane.mapping.to.platform) {
@@ -119,14 +121,14 @@ fn watch(
             for lane in &group {
                 let trigger = trigger(workspace, &lane.mapping)?;
                 let name = lane.mapping.name.clone();
-                let (board, every) = (&board, lane.mapping.sync.every);
+                let (board, every) = (&*board, lane.mapping.sync.every);
                 if lane.mapping.sync.direction == Direction::TwoWay {
                     let (trigger, name) = (trigger_at_target(workspace, &lane.mapping)?, name.clone());
                     scope.spawn(move || pull(trigger, &name, every, board));
                 }
                 scope.spawn(move || pull(trigger, &name, every, board));
             }
-            let board = &board;
+            let board = &*board;
             workers.push(scope.spawn(move || work(workspace, group, board)));
         }
         let dead = || workers.iter().any(std::thread::ScopedJoinHandle::is_finished);
@@ -144,6 +146,39 @@ fn watch(
     });
     board.stop();
     result
+}
+
+/// Opens the doors for pushes where a lane takes any; they close when what is answered is dropped.
+fn open_doors(
+    workspace: &Workspace,
+    lanes: &[Lane],
+    store: &SyncStore,
+    record: &mut LoopRecord,
+    board: &Arc<Board>,
+) -> Result<Option<Box<dyn Door>>> {
+    let mappings: Vec<Mapping> = lanes.iter().map(|lane| lane.mapping.clone()).collect();
+    let takers = super::push::takers(&mappings);
+    let Some(open) = workspace.registry.doors().filter(|_| !takers.is_empty()) else { return Ok(None) };
+    let desk = super::push::PushDesk::new(workspace, workspace.sync_store()?, Some(takers), Some(Arc::clone(board)));
+    let root = workspace.root()?;
+    let socket = push_socket(&StateDir::of(&root), workspace.project().env.as_deref());
+    let door = open(&workspace.project().push, &root, &socket, Arc::new(desk))?;
+    for note in door.notes() {
+        store.log(None, LogLevel::Warn, &note)?;
+    }
+    record.listens = door.address();
+    store.put_loop(record)?;
+    if let Some(address) = &record.listens {
+        store.log(None, LogLevel::Info, &format!("listens for pushes on {address}"))?;
+    }
+    Ok(Some(door))
+}
+
+/// The socket on which the loop of an environment takes pushes.
+fn push_socket(state: &StateDir, env: Option<&str>) -> PathBuf {
+    let name =
+        env.map_or_else(|| "push.sock".to_owned(), |env| format!("push-{}.sock", crate::journal::state_file_name(env)));
+    state.sync().join(name)
 }
 
 /// Hears orders, says that the loop lives.
@@ -211,6 +246,9 @@ fn trigger_at_target(workspace: &Workspace, mapping: &Mapping) -> Result<Box<dyn
 
 /// What the trigger of a mapping does, in words.
 pub(super) fn watching(workspace: &Workspace, mapping: &Mapping) -> String {
+    if mapping.sync.trigger == TriggerKind::Push {
+        return format!("pushed records, and the source every {}", words_of(mapping.sync.every));
+    }
     trigger(workspace, mapping).map_or_else(|error| error.what().to_owned(), |trigger| trigger.words())
 }
 

@@ -23,6 +23,7 @@ mod events;
 mod images;
 mod lane;
 mod looping;
+mod push;
 mod seen;
 
 /// A sync loop to be run.
