@@ -272,6 +272,41 @@ proptest! {
         prop_assert_eq!(String::from_utf8_lossy(&now.1), String::from_utf8_lossy(&after.1));
     }
 
+    /// Lines that are no rows may stand anywhere, also at the start and at an end that has no newline.
+    #[test]
+    fn lines_that_are_no_rows_keep_their_places_too(
+        source in source(), target in target(), others in vec(0_usize..3, 11), newline in any::<bool>(),
+    ) {
+        let place = Place::new("csv", &source, &target);
+        let mut text = "id,legacy_id,name,note\n".to_owned();
+        let mut piece = 0;
+        for (at, others) in others.iter().enumerate() {
+            if at > 0 && let Some([id, legacy, name, note]) = target.get(at - 1) {
+                text.push_str(&format!("{id},{legacy},{name},{note}\n"));
+            }
+            for _ in 0..*others {
+                piece += 1;
+                text.push_str(&if piece % 3 == 0 { "\n".to_owned() } else { format!("broken {piece}\n") });
+            }
+        }
+        if !newline {
+            text.truncate(text.len() - 1);
+        }
+        std::fs::write(place.file(), text).unwrap();
+        let text = || String::from_utf8(std::fs::read(place.file()).unwrap()).unwrap();
+        let before = text();
+        let run = place.migrate();
+        if touched(&run.results[0].counts) == 0 {
+            return Ok(());
+        }
+        let after = text();
+        let mut last = run.id;
+        for expected in [&before, &after, &before, &after] {
+            last = place.run(&place.revert(&last)).id;
+            prop_assert_eq!(&text(), expected);
+        }
+    }
+
     #[test]
     fn rows_edited_since_are_kept_and_the_rest_goes_back(
         source in source(), target in target(), kind in prop::sample::select(&KINDS[..]), every in 2_usize..5,
@@ -418,6 +453,24 @@ fn a_row_that_goes_where_another_comes_back_has_its_place_behind_the_lines_that_
     let after = place.state();
     let back = place.run(&place.revert(&run.id));
     assert_eq!(place.state(), before);
+    place.run(&place.revert(&back.id));
+    assert_eq!(String::from_utf8_lossy(&place.state().1), String::from_utf8_lossy(&after.1));
+}
+
+/// The same where the lines stand among several rows that go, or that come back.
+#[test]
+fn a_row_has_its_place_among_the_lines_between_rows_that_go() {
+    let row = |id: &str, key: &str, note: &str| [id.to_owned(), key.to_owned(), "Ann".to_owned(), note.to_owned()];
+    let place = Place::new(
+        "csv",
+        &[("7".into(), "Ann".into())],
+        &[row("1", "", ""), row("2", "", ""), row("3", "1", ""), row("4", "2", "x")],
+    );
+    let before = place.state();
+    let run = place.migrate();
+    let after = place.state();
+    let back = place.run(&place.revert(&run.id));
+    assert_eq!(String::from_utf8_lossy(&place.state().1), String::from_utf8_lossy(&before.1));
     place.run(&place.revert(&back.id));
     assert_eq!(String::from_utf8_lossy(&place.state().1), String::from_utf8_lossy(&after.1));
 }

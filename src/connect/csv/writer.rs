@@ -141,14 +141,32 @@ impl CsvWriter {
         self.staged.write_all(&bytes).map_err(|error| self.staged.failed(&error))
     }
 
-    /// Copies the lines that wait.
+    /// Copies what waits.
     fn copy_pending(&mut self) -> Result<()> {
-        if self.old.as_ref().is_some_and(|old| old.pending > 0) {
+        self.copy_before(u64::MAX)
+    }
+
+    /// Copies what waits, of the pieces behind the last row that stays no more than that many.
+    fn copy_before(&mut self, others: u64) -> Result<()> {
+        if self.old.as_ref().is_some_and(|old| old.stays() || (others > 0 && old.waits())) {
             self.close_end()?;
         }
         let Some(old) = &mut self.old else { return Ok(()) };
-        let lines = std::mem::take(&mut old.pending);
-        old.raw.pass(lines, Some(&mut self.staged)).map_err(|error| self.staged.failed(&error))
+        old.copy_before(others, &mut self.staged).map_err(|error| self.staged.failed(&error))
+    }
+
+    /// Deals with what stands before the row that was sought and does not stay as it is. Where rows may be put back, the
+    /// pieces before a row that goes wait: one may have its place among them.
+    fn copy_around(&mut self, edit: &Edit) -> Result<()> {
+        let aside = matches!(edit, Edit::Drop) && self.old.as_ref().is_some_and(|old| old.places);
+        if !aside {
+            return self.copy_pending();
+        }
+        if self.old.as_ref().is_some_and(Old::stays) {
+            self.copy_before(0)?;
+        }
+        let Some(old) = &mut self.old else { return Ok(()) };
+        old.set_aside().map_err(|error| Error::io("read", &old.path, &error))
     }
 
     /// Before something follows a record that was put back without a newline.
@@ -195,15 +213,12 @@ impl CsvWriter {
         if let Some(old) = &mut self.old {
             old.seek_place(ordinal, others, monitor)?;
         }
-        self.copy_pending()?;
+        self.copy_before(others)?;
         // What stands before may be the last line of a file that has no newline there.
         if self.end_line()? {
             self.closed_end = true;
         }
         self.write_record(&bytes, newline)?;
-        if let Some(old) = &mut self.old {
-            old.others = 0;
-        }
         self.restored += 1;
         Ok(RowResult::Written(None))
     }
@@ -464,15 +479,14 @@ impl TargetWriter for CsvWriter {
             results.push(result);
             if let Edit::Keep = edit {
                 if let Some(old) = &mut self.old {
-                    old.pending += lines;
+                    old.keep(lines);
                 }
                 continue;
             }
-            self.copy_pending()?;
+            self.copy_around(&edit)?;
             let mut original = Original::begin(others);
             if let Some(old) = &mut self.old {
-                let passed = old.raw.pass(lines, Some(&mut original));
-                passed.map_err(|error| Error::io("read", &old.path, &error))?;
+                old.take(lines, &mut original)?;
             }
             self.originals[at] = Some(original);
             match edit {
@@ -490,6 +504,9 @@ impl TargetWriter for CsvWriter {
 
     fn set_originals(&mut self, originals: Vec<Option<Vec<u8>>>) {
         self.wanted = originals;
+        if let Some(old) = &mut self.old {
+            old.places = true;
+        }
     }
 
     fn ending(&mut self, monitor: &dyn Monitor) -> Result<Option<String>> {

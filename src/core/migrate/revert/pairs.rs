@@ -33,6 +33,8 @@ pub(super) struct Pairs {
     now: Vec<u32>,
     /// Target rows that a row of the run (files: or any row of then) is now.
     taken: Vec<bool>,
+    /// Target rows that the run inserted and nobody changed since: they go with this plan, and so do their names.
+    pub(super) going: Vec<bool>,
 }
 
 /// Hash of a row as a lookup takes it.
@@ -53,6 +55,12 @@ impl Pairs {
             pairs.by_reading(job, touched)?;
         } else {
             pairs.by_name(touched);
+        }
+        pairs.going = vec![false; pairs.hashes.len()];
+        for (at, image) in touched.rows.iter().enumerate().filter(|(_, image)| image.wrote == Wrote::Insert) {
+            if let Some(row) = pairs.row(at).map(|row| row as usize) {
+                pairs.going[row] = image.hash == Some(pairs.hashes[row]);
+            }
         }
         Ok(pairs)
     }
@@ -75,6 +83,7 @@ impl Pairs {
             file: !job.target.meta().version.hash.is_empty(),
             now: Vec::new(),
             taken: vec![false; rows],
+            going: Vec::new(),
         };
         for frame in job.target.batches(None)? {
             job.monitor.check()?;
@@ -233,7 +242,8 @@ pub(super) struct Places<'p> {
 
 impl Places<'_> {
     /// The target row before which the row of this ordinal is put back: behind the nearest row before it that is still
-    /// there. In tables, and where nobody knows any more, the end.
+    /// there, and behind the rows of the run that go from there. Lines of a file that are no rows may stand among those, and
+    /// its place is counted in them. In tables, and where nobody knows any more, the end.
     pub(super) fn of(&mut self, ordinal: u64) -> u32 {
         if !self.pairs.file || self.pairs.now.is_empty() {
             return self.pairs.hashes.len() as u32;
@@ -247,6 +257,9 @@ impl Places<'_> {
                 self.behind = now + 1;
             }
             self.at += 1;
+        }
+        while self.pairs.going.get(self.behind as usize) == Some(&true) {
+            self.behind += 1;
         }
         self.behind
     }

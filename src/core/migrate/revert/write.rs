@@ -33,8 +33,6 @@ struct Output<'a> {
     changed: Vec<u64>,
     causes: HashMap<&'static str, u64>,
     kept: Kept,
-    /// By target row: it goes with this plan, and so does its name.
-    going: Vec<bool>,
     /// Target rows that are rows put back before, under a name that the run had given away.
     back: HashSet<u32>,
 }
@@ -65,7 +63,6 @@ pub(super) fn write(job: &Job<'_>, touched: &Touched, pairs: &Pairs) -> Result<M
         changed: vec![0; columns.len()],
         causes: HashMap::new(),
         kept: Kept::default(),
-        going: going(touched, pairs),
         back: HashSet::new(),
         columns,
         job,
@@ -117,17 +114,6 @@ pub(super) fn write(job: &Job<'_>, touched: &Touched, pairs: &Pairs) -> Result<M
         key: job.part.key.clone(),
         ..MappingPlan::empty(name)
     })
-}
-
-/// Target rows that the run inserted and nobody changed since.
-fn going(touched: &Touched, pairs: &Pairs) -> Vec<bool> {
-    let mut going = vec![false; pairs.hashes.len()];
-    for (at, image) in touched.rows.iter().enumerate().filter(|(_, image)| image.wrote == Wrote::Insert) {
-        if let Some(row) = pairs.row(at).map(|row| row as usize) {
-            going[row] = image.hash == Some(pairs.hashes[row]);
-        }
-    }
-    going
 }
 
 /// What becomes of one row.
@@ -184,7 +170,7 @@ impl Output<'_> {
                     let found = found.filter(|found| {
                         let there = *found as usize;
                         let same = pairs.hashes[there] == before[row];
-                        !self.going[there] && (identities.is_some() || pairs.is_file() || same)
+                        !pairs.going[there] && (identities.is_some() || pairs.is_file() || same)
                     });
                     op.target = found;
                     op.identity = cell(&identities, row);
