@@ -8,4 +8,5 @@ mod properties;
 mod rejects;
 mod repairing;
 mod reverting;
+mod syncing;
 mod verifying;
