@@ -47,7 +47,9 @@ pub(crate) fn sync(common: &Common, arguments: &SyncArgs, out: &mut Output) -> R
 /// `status`.
 pub(crate) fn status(common: &Common, arguments: &StatusArgs, out: &mut Output) -> Result<u8> {
     let status = super::open(common)?.sync_status()?;
-    if arguments.line && !out.is_json() {
+    if arguments.metrics {
+        out.raw(status.metrics().as_bytes())?;
+    } else if arguments.line && !out.is_json() {
         out.line(status.line())?;
     } else {
         show(&status, out)?;

@@ -46,6 +46,9 @@ pub(crate) struct StatusArgs {
     /// One line.
     #[arg(long)]
     pub(crate) line: bool,
+    /// In the text form of Prometheus.
+    #[arg(long, conflicts_with = "line")]
+    pub(crate) metrics: bool,
     /// Exit code 1 if one of these is so.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT,...")]
     pub(crate) fail_on: Vec<FailOn>,

@@ -23,6 +23,7 @@ mod events;
 mod images;
 mod lane;
 mod looping;
+mod metrics;
 mod push;
 mod seen;
 
