@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use crm_core::error::{Error, Result};
 use crm_core::migrate::fault;
 use crm_core::platform::{Delivery, Desk, Refusal};
@@ -59,7 +59,10 @@ impl Http {
         let serve = move || {
             runtime.block_on(async move {
                 let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let router = Router::new().route("/push/{mapping}", post(push)).with_state(shared);
+                let router = Router::new()
+                    .route("/push/{mapping}", post(push))
+                    .route("/metrics", get(metrics))
+                    .with_state(shared);
                 let serving = axum::serve(listener, router).into_future();
                 // Whoever is in the middle of a request when the loop ends sends it again.
                 tokio::select! {
@@ -104,6 +107,15 @@ impl IntoResponse for No {
 
 fn bad(why: impl Into<String>) -> No {
     No(StatusCode::BAD_REQUEST, why.into())
+}
+
+/// For a monitor on this machine: counts and scores, no records, so nobody has to sign for it.
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let read = tokio::task::spawn_blocking(move || shared.desk.metrics()).await;
+    match read {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        _ => No(StatusCode::SERVICE_UNAVAILABLE, "the state of sync cannot be read".to_owned()).into_response(),
+    }
 }
 
 async fn push(State(shared): State<Arc<Shared>>, Path(mapping): Path<String>, request: Request<Body>) -> Response {

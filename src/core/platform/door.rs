@@ -76,6 +76,8 @@ impl From<Error> for Refusal {
 pub trait Desk: Send + Sync {
     /// Keeps what is delivered, on disk when this returns, and sees that it is handled.
     fn take(&self, delivery: &Delivery) -> std::result::Result<Receipt, Refusal>;
+    /// How sync stands, in the text form of Prometheus. It holds no records.
+    fn metrics(&self) -> Result<String>;
 }
 
 /// A way in that is open until it is dropped.

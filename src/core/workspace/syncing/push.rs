@@ -124,6 +124,10 @@ impl Form {
 }
 
 impl Desk for PushDesk {
+    fn metrics(&self) -> Result<String> {
+        let workspace = self.state.lock().unwrap_or_else(PoisonError::into_inner).workspace.clone();
+        Ok(workspace.sync_status()?.metrics())
+    }
     fn take(&self, delivery: &Delivery) -> std::result::Result<Receipt, Refusal> {
         let mut form = self.form(&delivery.mapping, false)?;
         for (at, item) in delivery.items.iter().enumerate() {
