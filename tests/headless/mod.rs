@@ -7,6 +7,7 @@ mod erase_runs;
 mod files;
 mod guards;
 mod journey;
+mod links;
 mod recommend;
 mod rejects;
 mod report;

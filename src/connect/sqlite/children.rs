@@ -23,6 +23,12 @@ impl Child {
     }
 }
 
+/// Rows of a table point to others of it by a foreign key.
+pub(super) fn names_itself(connection: &Connection, table: &Table) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM pragma_foreign_key_list(?1) WHERE \"table\" = ?1 COLLATE NOCASE";
+    connection.prepare(sql)?.exists([&table.name])
+}
+
 /// The foreign keys onto a table that do more than refuse. Those that refuse need no help.
 pub(super) fn of(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<Child>> {
     let mut statement = connection.prepare(

@@ -53,6 +53,8 @@ pub(super) struct SqliteWriter {
     buffer: Vec<u8>,
     /// Rows of other tables that a delete would take along or change: a delete that finds one is refused.
     children: Vec<Child>,
+    /// Rows of the table may point to others of it.
+    names_itself: bool,
 }
 
 impl SqliteWriter {
@@ -73,10 +75,12 @@ impl SqliteWriter {
         let begun = opened.and_then(|connection| {
             let table = begin(&connection, path, object, context, &mut promise)?;
             let columns = columns_of(&table, &context.columns)?;
-            let before = count(&connection, &table).map_err(|error| failed("read", path, &error))?;
-            Ok((connection, table, columns, before))
+            let fail = |error| failed("read", path, &error);
+            let before = count(&connection, &table).map_err(fail)?;
+            let names_itself = children::names_itself(&connection, &table).map_err(fail)?;
+            Ok((connection, table, columns, before, names_itself))
         });
-        let (connection, table, columns, before) = match begun {
+        let (connection, table, columns, before, names_itself) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 if promise.created_file {
@@ -103,6 +107,7 @@ impl SqliteWriter {
             row: RowText::default(),
             buffer: Vec::new(),
             children: Vec::new(),
+            names_itself,
         })
     }
 
@@ -393,6 +398,10 @@ impl TargetWriter for SqliteWriter {
 
     fn holds(&self) -> Option<&str> {
         Some(&self.holds)
+    }
+
+    fn deletes_last(&self) -> bool {
+        self.names_itself
     }
 
     fn spare_others(&mut self) -> Result<()> {

@@ -1,7 +1,7 @@
 //! One mapping of a run: staged whole, published once.
 use std::time::Instant;
 
-use polars::prelude::{ChunkFullNull, DataFrame, IntoColumn, NewChunkedArray, StringChunked};
+use polars::prelude::{DataFrame, IntoColumn, NewChunkedArray, StringChunked};
 
 use super::ahead::Ahead;
 use super::execute::{Run, target_version};
@@ -14,6 +14,7 @@ use super::preimages::PreImages;
 use super::report::MappingReport;
 use super::staged::{self, Fate, Stage};
 use super::trail::{Next, Trail, links_file};
+use super::waiting::Waiting;
 use crate::error::{Error, Kind, Result};
 use crate::journal::{Crosswalk, Event, MappingResult, Pass, RunLog};
 use crate::monitor::{Progress, WithinBatch};
@@ -165,26 +166,15 @@ pub(super) fn execute(
     Ok(Executed { report, version })
 }
 
-/// A delete that was refused and may be tried again.
-#[derive(Debug, Clone)]
-struct Refused {
-    ordinal: u64,
-    locator: String,
-    expected: u128,
-    source: Option<u64>,
-    key: Option<String>,
-    identity: Option<String>,
-}
-
 /// A mapping while its rows are staged.
 pub(super) struct Writing<'w, 'r> {
     pub(super) run: &'w Run<'r>,
     pub(super) plan: &'w MappingPlan,
-    source: Snapshot,
+    pub(super) source: Snapshot,
     pub(super) writer: Box<dyn TargetWriter>,
-    post: PostImages,
-    /// Deletes that other rows were in the way of, which may go themselves.
-    again: Vec<Refused>,
+    pub(super) post: PostImages,
+    /// Deletes that come when all other changes are made.
+    pub(super) again: Vec<Waiting>,
     pub(super) resolver: Resolver<'w>,
     crosswalk: &'w Crosswalk,
     pub(super) log: &'w mut RunLog,
@@ -267,7 +257,7 @@ impl Writing<'_, '_> {
     }
 
     /// Before a batch goes to the writer.
-    fn begin_batch(&mut self) -> Result<()> {
+    pub(super) fn begin_batch(&mut self) -> Result<()> {
         self.run.monitor.check()?;
         *self.batches += 1;
         fault::counted("before-batch", *self.batches);
@@ -275,7 +265,7 @@ impl Writing<'_, '_> {
     }
 
     /// After a batch.
-    fn end_batch(&mut self, rows: usize) -> Result<()> {
+    pub(super) fn end_batch(&mut self, rows: usize) -> Result<()> {
         self.done += rows as u64;
         self.report();
         let mark = self.mark()?;
@@ -287,8 +277,11 @@ impl Writing<'_, '_> {
         self.begin_batch()?;
         let Changes { batch, operations, sources, keys, identities, pending, originals } = changes;
         let rows = operations.len();
+        let row_of = |row: usize| (sources[row], keys[row].clone(), identities[row].clone());
+        let later = self.wait_with_deletes(&batch, row_of);
         let resolved = self.resolver.resolve(batch.values, pending, self.crosswalk)?;
-        let kept = kept(rows, &resolved.missing);
+        let mut kept = kept(rows, &resolved.missing);
+        later.iter().for_each(|row| kept[*row] = false);
         let batch = ChangeBatch {
             kinds: pick(batch.kinds, &kept),
             ordinals: pick(batch.ordinals, &kept),
@@ -342,7 +335,7 @@ impl Writing<'_, '_> {
                 RowResult::Refused(_) if kind == ChangeKind::Delete && self.reverts() && locator.is_some() => {
                     let (key, identity) = (keys[row].clone(), identities[row].clone());
                     let (source, locator) = (sources[row], locator.unwrap_or_default());
-                    self.again.push(Refused { ordinal, locator, expected, source, key, identity });
+                    self.again.push(Waiting { ordinal, locator, expected, source, key, identity });
                     continue;
                 }
                 RowResult::Moved => Why::Moved,
@@ -355,74 +348,12 @@ impl Writing<'_, '_> {
         self.post.note(post)?;
         self.outcome.lost(&self.source, lost)?;
         self.wait_for(&resolved.here, &written)?;
-        self.end_batch(rows)
+        self.end_batch(rows - later.len())
     }
 
     /// The plan takes a run back.
-    fn reverts(&self) -> bool {
+    pub(super) fn reverts(&self) -> bool {
         matches!(self.run.plan.purpose, Purpose::Revert { .. })
-    }
-
-    /// Deletes that were refused because rows of the same mapping pointed there: again, last first, as long as some go.
-    fn delete_again(&mut self, images: &mut PreImages, target: Option<&Snapshot>) -> Result<()> {
-        let mut waiting = std::mem::take(&mut self.again);
-        waiting.reverse();
-        while let Some(target) = target.filter(|_| !waiting.is_empty()) {
-            let (before, mut refused) = (waiting.len(), Vec::new());
-            for part in std::mem::take(&mut waiting).chunks(crate::plan::ops::OPS_BATCH) {
-                self.begin_batch()?;
-                let columns = self.plan.write_columns();
-                let nulls = columns.iter().map(|name| StringChunked::full_null(name.as_str().into(), part.len()));
-                let batch = ChangeBatch {
-                    kinds: vec![ChangeKind::Delete; part.len()],
-                    ordinals: part.iter().map(|row| row.ordinal).collect(),
-                    locators: Some(part.iter().map(|row| row.locator.clone()).collect()),
-                    expected: part.iter().map(|row| row.expected).collect(),
-                    values: DataFrame::new(part.len(), nulls.map(IntoColumn::into_column).collect())?,
-                };
-                let results = self.writer.change(&batch, &WithinBatch(self.run.monitor))?;
-                let (mut gone, mut lost, mut post) = (Vec::new(), Vec::new(), Vec::new());
-                for (row, result) in part.iter().zip(results) {
-                    match result {
-                        RowResult::Written(_) => {
-                            self.outcome.wrote(Operation::Delete);
-                            gone.push((row.ordinal, ChangeKind::Delete));
-                            if let Some(id) = row.identity.as_deref().or(row.key.as_deref()) {
-                                self.stage.push("", id, Fate::Deleted)?;
-                            }
-                            post.push(PostImage {
-                                wrote: Wrote::Delete,
-                                ordinal: Some(row.ordinal),
-                                place: None,
-                                key: row.key.clone(),
-                                identity: row.identity.clone(),
-                                hash: None,
-                            });
-                        }
-                        RowResult::Refused(words) => refused.push((row.clone(), words)),
-                        RowResult::Moved => lost.push((
-                            Operation::Delete,
-                            Unwritten { source: row.source, key: row.key.clone(), why: Why::Moved },
-                        )),
-                    }
-                }
-                gone.sort_by_key(|(ordinal, _)| *ordinal);
-                images.keep(target, &gone, Vec::new())?;
-                self.post.note(post)?;
-                self.outcome.lost(&self.source, lost)?;
-                self.end_batch(part.len())?;
-            }
-            if refused.len() == before {
-                let lost = refused.into_iter().map(|(row, words)| {
-                    (Operation::Delete, Unwritten { source: row.source, key: row.key, why: Why::Refused(words) })
-                });
-                let lost = lost.collect();
-                self.outcome.lost(&self.source, lost)?;
-                break;
-            }
-            waiting = refused.into_iter().map(|(row, _)| row).collect();
-        }
-        Ok(())
     }
 
     fn insert(&mut self, inserts: Inserts, next: Next) -> Result<()> {

@@ -24,6 +24,7 @@ pub(crate) mod revert;
 pub(crate) mod staged;
 mod trail;
 pub(crate) mod verify;
+mod waiting;
 
 pub(crate) use execute::Run;
 pub(crate) use locks::{EngineLock, Owner, TargetLocks};

@@ -79,6 +79,13 @@ impl Job<'_> {
     pub(crate) fn erased(&self) -> Erased<'_> {
         Erased { rows: &self.source.meta().erased, keys: self.erased }
     }
+    /// Target rows may be deleted or marked: the whole source was seen, and each row of it has a key. `done`: rows that
+    /// were looked at.
+    pub(super) fn may_delete(&self, done: u64, state: &State) -> bool {
+        let meta = self.source.meta();
+        let read = self.looked.map_or(done, |_| meta.rows);
+        read > 0 && meta.rejects == 0 && state.keyless == 0 && self.rows.is_all()
+    }
     /// The source's rows that are looked at, by batch, with their ordinals.
     pub(crate) fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<Numbered>> + '_>> {
         let Some(looked) = self.looked else { return Ok(Box::new(self.all_batches()?)) };
@@ -180,15 +187,13 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     if let Some(only) = job.only {
         state.tombstones.extend(only.gone.iter().filter_map(|key| facts.row_of_key(shape, &known, key)));
     }
-    let unreadable = job.source.meta().rejects;
-    let read = job.looked.map_or(done, |_| job.source.meta().rows);
-    let deletes = read > 0 && unreadable == 0 && state.keyless == 0 && job.rows.is_all();
+    let deletes = job.may_delete(done, &state);
     let mut rows = TargetRows::decide(shape, &facts, &known, &state, deletes, job.asked.is_some());
     if let (Some(sides), Some(target)) = (&mut sides, job.target) {
         rows.ask(shape, target, |key, row| sides.may_go(key, facts.cells_hash[row as usize]))?;
     }
     if let Some(target) = job.target {
-        rows.write(shape, &facts, target, |ops, cells| out.target_rows(shape, &ops, &cells))?;
+        rows.write(shape, &facts, target, |ops, cells| out.target_rows(job, &ops, &cells))?;
     }
     let settled = job.looked.iter().flat_map(|looked| &looked.settled).map(|(target, _)| *target);
     rows.keep(settled);

@@ -181,6 +181,12 @@ impl CrosswalkFacts {
             _ => self.by_key.get(&key).copied(),
         }
     }
+    /// Old keys of rows, with the row.
+    pub(crate) fn owners<'f>(&'f self, facts: &'f TargetFacts) -> impl Iterator<Item = (KeyHash, u32)> + 'f {
+        let same = self.same.iter().enumerate().filter(|(_, same)| **same);
+        let same = same.filter_map(|(row, _)| Some((facts.pair().hash_of(row as u32)?, row as u32)));
+        self.by_key.iter().map(|(key, row)| (*key, *row)).chain(same)
+    }
     /// Rows that earlier runs wrote or matched are in scope where the mapping does not say what is.
     pub(crate) fn add_to_scope(&self, scope: &mut [bool]) {
         for (in_scope, same) in scope.iter_mut().zip(&self.same) {

@@ -1,6 +1,8 @@
 //! Links: what became of the records that other records name.
 use std::borrow::Cow;
 
+use hashbrown::HashSet;
+
 use super::lookup::Texts;
 use crate::error::Result;
 use crate::journal::Crosswalk;
@@ -15,6 +17,8 @@ pub(crate) struct ParentIndex {
     ids: Texts,
     /// Records whose id is not the one that the crosswalk knows.
     changed: Vec<KeyHash>,
+    /// Ids of target rows that the plan deletes: what the crosswalk knows of them is true no more.
+    deleted: HashSet<KeyHash>,
 }
 
 /// What a plan does with a record.
@@ -58,7 +62,14 @@ impl ParentIndex {
         };
         self.map.insert(key_hash(key), entry);
     }
-    /// Notes that the crosswalk knows no id of a record, or another one.
+    /// Notes a target row that the plan deletes, by its id.
+    pub(crate) fn delete(&mut self, id: KeyHash) {
+        self.deleted.insert(id);
+    }
+    fn deletes(&self, id: &str) -> bool {
+        !self.deleted.is_empty() && self.deleted.contains(&key_hash(id))
+    }
+    /// Notes that the crosswalk knows no id of a record, another one, or one that goes.
     pub(crate) fn note_changed(&mut self, key: &str) {
         self.changed.push(key_hash(key));
     }
@@ -103,12 +114,13 @@ pub(crate) struct LinkLook<'a> {
 }
 
 impl LinkLook<'_> {
-    /// The parent of this old key. What the plan writes wins; else what is there since earlier.
+    /// The parent of this old key. What the plan writes wins; else what is there since earlier and stays.
     pub(crate) fn find<'s>(&'s self, old: &'s str) -> Result<Parent<'s>> {
         let planned = self.planned.map_or(Parent::Missing, |planned| planned.find(old));
         match planned {
             Parent::Known(_) | Parent::New => Ok(planned),
             Parent::Lost(_) | Parent::Missing => Ok(match self.crosswalk.get(&self.object.to_string(), old)? {
+                Some(id) if self.planned.is_some_and(|planned| planned.deletes(&id)) => Parent::Lost("deleted"),
                 Some(id) => Parent::Known(Cow::Owned(id)),
                 None => planned,
             }),

@@ -239,8 +239,17 @@ impl Output {
         Ok(())
     }
 
-    pub(super) fn target_rows(&mut self, shape: &Shape, rows: &[OpRow], cells: &[StringChunked]) -> Result<()> {
+    pub(super) fn target_rows(&mut self, job: &Job<'_>, rows: &[OpRow], cells: &[StringChunked]) -> Result<()> {
+        let shape = job.shape;
         self.count(rows);
+        if let Some(image) = &mut self.image {
+            let object = shape.mapping.to.to_string();
+            let deletes = rows.iter().filter(|op| op.operation == Some(Operation::Delete));
+            for id in deletes.filter_map(|op| op.identity.as_deref()) {
+                image.delete(key_hash(id));
+                job.crosswalk.old_keys(&object, id)?.iter().for_each(|key| image.note_changed(key));
+            }
+        }
         let pending: Vec<StringChunked> = shape
             .links
             .iter()

@@ -7,6 +7,7 @@ use super::build::Job;
 use super::classify::{Context, LinkMode, State};
 use super::facts::{CrosswalkFacts, TargetFacts};
 use super::links::{LinkLook, Parent, ParentIndex};
+use super::target_rows::TargetRows;
 use crate::error::Result;
 use crate::map::Fate;
 use crate::plan::Operation;
@@ -59,6 +60,7 @@ pub(crate) fn probe(
     let mut state = State::new(std::mem::take(duplicates), facts);
     let mut image = ParentIndex::default();
     let mut naming: Vec<Naming> = Vec::new();
+    let mut done = 0;
     // Records that are not looked at hold their target rows here too.
     for (target, source) in job.looked.iter().flat_map(|looked| &looked.settled) {
         state.settle(*target, *source);
@@ -66,6 +68,7 @@ pub(crate) fn probe(
     each_applied(job, |ordinals, frame, outcome| {
         job.monitor.check()?;
         let batch = context.classify(&mut state, &ordinals, frame, outcome)?;
+        done += batch.rows.len() as u64;
         for (row, op) in batch.rows.iter().enumerate() {
             let Some(key) = &op.key else { continue };
             match op.operation {
@@ -92,6 +95,10 @@ pub(crate) fn probe(
         }
         Ok(())
     })?;
+    // Which target rows go depends on no link: on what finds them alone.
+    let deletes = job.may_delete(done, &state);
+    let rows = TargetRows::decide(shape, facts, known, &state, deletes, job.asked.is_some());
+    rows.deleted().filter_map(|row| facts.pair().hash_of(row)).for_each(|id| image.delete(id));
     fall(job, &mut image, &naming)?;
     *duplicates = state.duplicates;
     duplicates.rewind();

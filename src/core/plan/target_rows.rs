@@ -45,11 +45,7 @@ impl TargetRows {
         if shape.scope.is_none() {
             known.add_to_scope(&mut scope);
         }
-        let tombstone = match &shape.mapping.sync.deletes {
-            Some(DeletePolicy::Ignore) => None,
-            Some(DeletePolicy::Mark(_)) => Some(Operation::Mark),
-            Some(DeletePolicy::Propagate) | None => Some(Operation::Delete),
-        };
+        let tombstone = tombstones_are(shape);
         let lacking = match &shape.mapping.target_only {
             TargetOnly::Keep | TargetOnly::List => None,
             TargetOnly::Mark(_) => Some(Operation::Mark),
@@ -110,7 +106,13 @@ impl TargetRows {
 
     /// Target rows that the policies would delete.
     pub(crate) fn deletes(&self) -> u64 {
-        self.changes.iter().filter(|(_, operation, _)| *operation == Operation::Delete).count() as u64
+        self.deleted().count() as u64
+    }
+
+    /// The same, one by one.
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = u32> + '_ {
+        let deletes = self.changes.iter().filter(|(_, operation, _)| *operation == Operation::Delete);
+        deletes.map(|(row, ..)| *row)
     }
 
     /// Hands the operations to `write`, by batch: rows and expected cells. Rows that bear the mark already are kept.
@@ -195,6 +197,15 @@ impl TargetRows {
             file.write_all(&cells.to_le_bytes()).map_err(fail)?;
         }
         file.flush().map_err(fail)
+    }
+}
+
+/// What tombstones do to their target rows.
+pub(crate) fn tombstones_are(shape: &Shape) -> Option<Operation> {
+    match &shape.mapping.sync.deletes {
+        Some(DeletePolicy::Ignore) => None,
+        Some(DeletePolicy::Mark(_)) => Some(Operation::Mark),
+        Some(DeletePolicy::Propagate) | None => Some(Operation::Delete),
     }
 }
 

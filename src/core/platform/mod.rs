@@ -281,7 +281,8 @@ pub enum Doubt<'b> {
     Inserts(&'b DataFrame, &'b [String]),
 }
 
-/// Stages changes of one object and publishes them. Call order: `change` (ascending ordinals) → `insert` → `amend` → `publish`.
+/// Stages changes of one object and publishes them. Call order: `change` (ascending ordinals, unless it asks for
+/// [`TargetWriter::deletes_last`]) → `insert` → `amend` → `publish`.
 /// Dropped without `publish`, the target stays as it was.
 pub trait TargetWriter {
     /// Updates and deletes rows that exist.
@@ -316,6 +317,12 @@ pub trait TargetWriter {
     }
     /// Takes back what an earlier run's writer told by [`TargetWriter::ending`], if nobody added rows since.
     fn set_ending(&mut self, _ending: &str) {}
+    /// A row of this object may name another one of it, and deleting that one would change or delete the row that names it,
+    /// or be refused: deletes come after all other changes then, last rows first, those that are refused again as long as
+    /// some go.
+    fn deletes_last(&self) -> bool {
+        false
+    }
     /// From now on a delete that would remove or change rows of other objects is refused.
     fn spare_others(&mut self) -> Result<()> {
         Ok(())

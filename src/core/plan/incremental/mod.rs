@@ -5,16 +5,18 @@
 //! row. Everything else goes through the row steps, the match and the comparison as in a full plan, in the source's order.
 use hashbrown::{HashMap, HashSet};
 
-use super::LookReason;
 use super::build::Job;
 use super::facts::{CrosswalkFacts, TargetFacts, Wanted};
 use super::links::ParentIndex;
 use super::lookup::Hits;
 use super::material::{Marker, source_hashes};
 use super::shape::{By, Shape};
+use super::target_rows::tombstones_are;
+use super::{LookReason, Operation};
 use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::journal::ledger::{Agreement, Hidden, Ledger, Mark, Secret, halves};
+use crate::map::Fate;
 use crate::monitor::{Monitor, Progress};
 use crate::project::TargetOnly;
 use crate::resolve::keys::{KeyHash, KeyMap, key_hash};
@@ -22,6 +24,7 @@ use crate::table::Snapshot;
 
 mod asked;
 mod cursor;
+mod orphans;
 mod pushed;
 mod settings;
 pub(crate) use asked::{Asked, askable, rows_of_ids};
@@ -118,6 +121,8 @@ enum Side<'a> {
         known: &'a CrosswalkFacts,
         /// Source ordinal + 1 by target row.
         owner: Vec<u32>,
+        /// Target rows that a row looked at finds.
+        hit: Vec<bool>,
     },
     /// The platform is asked for those that dirty rows may have.
     Asked(Box<Asked<'a>>),
@@ -169,11 +174,17 @@ pub(crate) fn look(job: &Job<'_>, facts: &TargetFacts, known: &CrosswalkFacts, s
         secret: job.secret,
         monitor: job.monitor,
     };
-    let side = Side::Whole { facts, known, owner: vec![0; facts.rows] };
+    let side = Side::Whole { facts, known, owner: vec![0; facts.rows], hit: vec![false; facts.rows] };
     let mut search = Search::new(ground, side, false)?;
     let mark = search.sources()?;
     search.entries()?;
     search.follow()?;
+    if search.orphans() {
+        search.follow()?;
+    }
+    if search.hidden_owners() {
+        search.follow()?;
+    }
     Ok(Looked { mark, ..search.settle()?.0 })
 }
 
@@ -362,11 +373,14 @@ impl<'a> Search<'a> {
             let mut owners = Vec::new();
             let mut old_keys = Vec::new();
             match &mut self.side {
-                Side::Whole { facts, known, owner } => {
+                Side::Whole { facts, known, owner, hit } => {
                     let wanted = Wanted::of(shape, facts, &cells, keys.clone())?;
                     for row in 0..keys.len() {
                         let found = wanted.find(shape, facts, known, row);
-                        owners.extend(found.hits.rows().iter().filter_map(|hit| owner[*hit as usize].checked_sub(1)));
+                        for row in found.hits.rows() {
+                            hit[*row as usize] = true;
+                            owners.extend(owner[*row as usize].checked_sub(1));
+                        }
                     }
                 }
                 Side::Asked(asked) => old_keys = asked.fetch(&texts, &cells)?,
@@ -377,10 +391,11 @@ impl<'a> Search<'a> {
             for key in old_keys {
                 self.same_key(key_hash(&key), LookReason::Target)?;
             }
-            for (key, text) in keys.iter().zip(&texts) {
+            let tombstones_go = tombstones_are(shape) == Some(Operation::Delete);
+            for (row, (key, text)) in keys.iter().zip(&texts).enumerate() {
                 if let (Some(key), Some(text)) = (key, text) {
                     self.same_key(*key, LookReason::Key)?;
-                    self.children_of(*key, text)?;
+                    self.children_of(*key, text, tombstones_go && outcome.fates[row] == Fate::Tombstone)?;
                 }
             }
         }
@@ -406,8 +421,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// A record that keeps its id, whatever becomes of it, is no news for those that link to it.
-    fn children_of(&mut self, key: KeyHash, text: &str) -> Result<()> {
+    /// A record that keeps its id, whatever becomes of it, is no news for those that link to it. `goes`: it is deleted.
+    fn children_of(&mut self, key: KeyHash, text: &str, goes: bool) -> Result<()> {
         let link = self.ground.secret.link(key);
         if if self.cursor { self.own_links().is_empty() } else { !self.children.contains_key(&link) } {
             return Ok(());
@@ -416,7 +431,7 @@ impl<'a> Search<'a> {
             Side::Whole { facts, known, .. } => known.row(facts, key).is_some(),
             Side::Asked(asked) => asked.holds(text)?,
         };
-        if stays {
+        if stays && !goes {
             return Ok(());
         }
         if self.cursor {

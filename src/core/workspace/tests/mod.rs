@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 pub(crate) mod bench;
 mod incremental;
+mod links;
 mod plans;
 mod proof;
 mod properties;
