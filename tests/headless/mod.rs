@@ -4,6 +4,7 @@ mod bad_input;
 mod cutover;
 mod erase;
 mod erase_runs;
+mod erase_sync;
 mod files;
 mod guards;
 mod journey;

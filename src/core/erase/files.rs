@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::lists::{Change, lines, list};
 use super::person::Person;
 use super::search::{crosswalks, ledgers, plans, snapshots};
+use super::sync::run_folders;
 use super::tables::{rewrite, within};
 use super::{Erasure, Removed};
 use crate::error::{Error, Result};
@@ -19,7 +20,8 @@ use crate::migrate::write_whole;
 use crate::plan::ops::{EXPECTED, IDENTITY, KEY, LOCATOR, PENDING, REASON, SOURCE, TARGET, ops_path};
 use crate::plan::target_rows::{kept_path, read_kept};
 use crate::plan::{MappingPlan, material, store};
-use crate::resolve::keys::key_hash;
+use crate::resolve::keys::{key_hash, key_text};
+use crate::sync::is_way_back;
 use crate::table::Snapshot;
 use crate::table::snapshot::forget::{ERASED, blank_rows, set_cells};
 
@@ -29,10 +31,10 @@ const ORDINAL: &str = "__ordinal";
 /// One pass over the state folder. The same code counts and removes, so that what is shown is what goes.
 pub(crate) struct Sweep<'s> {
     root: &'s Path,
-    state: &'s StateDir,
-    person: &'s Person,
+    pub(super) state: &'s StateDir,
+    pub(super) person: &'s Person,
     /// False: only count.
-    write: bool,
+    pub(super) write: bool,
     found: BTreeMap<&'static str, (u64, u64)>,
     touched: BTreeSet<String>,
 }
@@ -74,11 +76,12 @@ impl<'s> Sweep<'s> {
             }
         }
         self.unfinished()?;
+        self.sync_stores()?;
         self.ledgers()?;
         self.crosswalks()?;
         let kinds = self.found.into_iter().filter(|(_, (files, _))| *files > 0);
         Ok(Erasure {
-            mappings: self.person.keys.keys().cloned().collect(),
+            mappings: self.person.keys.keys().filter(|name| !is_way_back(name)).cloned().collect(),
             removed: kinds.map(|(what, (files, rows))| Removed { what: what.to_owned(), files, rows }).collect(),
             plans: self.touched.into_iter().collect(),
             whole: self.person.lost.iter().cloned().collect(),
@@ -87,7 +90,7 @@ impl<'s> Sweep<'s> {
         })
     }
 
-    fn count(&mut self, what: &'static str, rows: u64) {
+    pub(super) fn count(&mut self, what: &'static str, rows: u64) {
         if rows > 0 {
             let (files, sum) = self.found.entry(what).or_default();
             *files += 1;
@@ -102,7 +105,7 @@ impl<'s> Sweep<'s> {
         Ok(())
     }
 
-    fn remove(&mut self, what: &'static str, path: &Path) -> Result<()> {
+    pub(super) fn remove(&mut self, what: &'static str, path: &Path) -> Result<()> {
         if !path.exists() {
             return Ok(());
         }
@@ -168,11 +171,7 @@ impl<'s> Sweep<'s> {
     }
 
     fn runs(&mut self) -> Result<()> {
-        let runs = self.state.path().join("runs");
-        let Ok(entries) = std::fs::read_dir(&runs) else { return Ok(()) };
-        let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        dirs.sort();
-        for dir in dirs {
+        for dir in run_folders(self.state) {
             let Ok(plan) = read_plan(&dir) else { continue };
             let before: u64 = self.found.values().map(|(_, rows)| rows).sum();
             for part in &plan.mappings {
@@ -254,9 +253,13 @@ impl<'s> Sweep<'s> {
             let (keys, names) = (text(KEY), text(IDENTITY));
             let ordinals = frame.column(ORDINAL).ok().and_then(|column| column.u64().ok().cloned());
             let ids = identity.as_ref().and_then(|name| frame.column(name).ok()?.str().ok().cloned());
+            // A cycle's snapshot may be gone: the row itself says whose it is.
+            let parts: Option<Vec<_>> = part.key.iter().map(|name| text(name)).collect();
+            let own_key = |row: usize| key_text(parts.as_ref()?.iter().map(|part| part.get(row).map(str::trim)));
             let theirs = |row: usize| {
                 ordinals.as_ref().and_then(|ordinals| ordinals.get(row)).is_some_and(|at| rows.contains(&at))
                     || keys.as_ref().and_then(|keys| keys.get(row)).is_some_and(|key| person.is_key(&part.mapping, key))
+                    || own_key(row).is_some_and(|key| person.is_key(&part.mapping, &key))
                     || [&ids, &names]
                         .into_iter()
                         .filter_map(|ids| ids.as_ref()?.get(row))
@@ -396,38 +399,6 @@ impl<'s> Sweep<'s> {
         })?;
         self.count("plans", lost);
         Ok(lost > 0)
-    }
-
-    /// What killed processes left half done: nobody will ask for it, and it may hold anything.
-    fn unfinished(&mut self) -> Result<()> {
-        for folder in ["plans", "runs"] {
-            let Ok(entries) = std::fs::read_dir(self.state.path().join(folder)) else { continue };
-            for path in entries.flatten().map(|entry| entry.path()) {
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-                if name.starts_with(".making-") || name.starts_with(".old-") {
-                    self.remove("left half done", &path)?;
-                    continue;
-                }
-                let Ok(inner) = std::fs::read_dir(&path) else { continue };
-                for inner in inner.flatten().map(|entry| entry.path()) {
-                    let name = inner.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                    let temporary = inner.extension().is_some_and(|extension| extension == "tmp");
-                    if temporary || name.starts_with(".tmp") || name.starts_with(".erase-") {
-                        self.remove("left half done", &inner)?;
-                    }
-                }
-            }
-        }
-        let Ok(platforms) = std::fs::read_dir(self.state.snapshots()) else { return Ok(()) };
-        for object in platforms.flatten().filter_map(|entry| std::fs::read_dir(entry.path()).ok()).flatten().flatten() {
-            let Ok(entries) = std::fs::read_dir(object.path()) else { continue };
-            for path in entries.flatten().map(|entry| entry.path()) {
-                if path.extension().is_some_and(|extension| extension == "tmp") {
-                    self.remove("left half done", &path)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     fn crosswalks(&mut self) -> Result<()> {

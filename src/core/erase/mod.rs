@@ -11,7 +11,9 @@ mod files;
 mod lists;
 mod person;
 mod search;
+mod sync;
 mod tables;
+mod unfinished;
 
 use std::path::PathBuf;
 

@@ -15,6 +15,8 @@ pub(crate) struct Person {
     pub(crate) keys: BTreeMap<String, BTreeSet<String>>,
     /// By mapping: its target object.
     pub(crate) objects: BTreeMap<String, String>,
+    /// By mapping, of the whole project: its source as snapshots are labelled.
+    pub(crate) sources: BTreeMap<String, String>,
     /// By target object: their new ids.
     pub(crate) ids: BTreeMap<String, BTreeSet<String>>,
     /// By snapshot: ordinals of their rows.

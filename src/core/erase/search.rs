@@ -13,9 +13,10 @@ use crate::monitor::{Monitor, Progress};
 use crate::plan::ops::{IDENTITY, KEY, OPS_BATCH, SOURCE, Store, TARGET, ops_path};
 use crate::plan::{Plan, store};
 use crate::platform::LOCATOR;
-use crate::project::{Field, Mapping, Project};
+use crate::project::{Direction, Field, Mapping, Project};
 use crate::resolve::KEY_SEPARATOR;
 use crate::resolve::keys::key_text;
+use crate::sync::way_back_name;
 use crate::table::Snapshot;
 
 /// Searches for the record that `key` names in these mappings. `identity` names the column that identifies a row of a
@@ -54,6 +55,8 @@ pub(crate) fn search(
     }
     for mapping in &project.mappings {
         search.links(&mut person, mapping)?;
+        Search::way_back(&mut person, mapping);
+        person.sources.insert(mapping.name.clone(), mapping.from.label.clone());
     }
     Ok(person)
 }
@@ -173,6 +176,18 @@ impl Search<'_> {
             person.tokens.entry(label.clone()).or_default().insert(value.trim().to_owned());
         }
         person.signs.insert(Sign { known: Known::Row, of: label, columns, values });
+    }
+
+    /// What a mapping that goes both ways writes back is known by the same key, as an object of its own.
+    fn way_back(person: &mut Person, mapping: &Mapping) {
+        let Some(keys) = person.keys.get(&mapping.name).filter(|_| mapping.sync.direction != Direction::OneWay) else {
+            return;
+        };
+        let (name, source) = (way_back_name(&mapping.name), mapping.from.label.clone());
+        let keys = keys.clone();
+        person.ids.entry(source.clone()).or_default().extend(keys.iter().cloned());
+        person.objects.insert(name.clone(), source);
+        person.keys.insert(name, keys);
     }
 
     /// Snapshots of an object, as labelled, that are not given up.

@@ -26,6 +26,16 @@ pub(crate) struct Inverse {
 /// Behind a mapping's name: its way back.
 const SUFFIX: &str = "~back";
 
+/// Name of a mapping's way back.
+pub(crate) fn way_back_name(mapping: &str) -> String {
+    format!("{mapping}{SUFFIX}")
+}
+
+/// The name is that of a way back.
+pub(crate) fn is_way_back(mapping: &str) -> bool {
+    mapping.ends_with(SUFFIX)
+}
+
 /// The way back of a mapping; an error says why it has none.
 pub(crate) fn inverse(root: &Path, mapping: &Mapping) -> Result<Inverse, String> {
     let Source::Object(object) = &mapping.from.source else {
@@ -69,7 +79,7 @@ pub(crate) fn inverse(root: &Path, mapping: &Mapping) -> Result<Inverse, String>
     let keyed: Vec<String> = mapping.key.iter().map(|name| format!("{} IS NOT NULL", quote_identifier(name))).collect();
     let scope = mapping.scope.iter().map(|scope| format!("({scope})"));
     let mapping = Mapping {
-        name: format!("{}{SUFFIX}", mapping.name),
+        name: way_back_name(&mapping.name),
         path: mapping.path.clone(),
         from: FromRef {
             platform: mapping.to.platform.clone(),

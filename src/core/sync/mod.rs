@@ -9,5 +9,5 @@ mod triggers;
 pub(crate) use board::{Board, Turn};
 pub(crate) use cap::Window;
 pub(crate) use drift::{Columns, Drift};
-pub(crate) use inverse::{Inverse, inverse};
+pub(crate) use inverse::{Inverse, inverse, is_way_back, way_back_name};
 pub(crate) use triggers::{Ticker, Versions};

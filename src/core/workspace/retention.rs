@@ -1,6 +1,8 @@
 //! What of the state folder is kept, and for how long (`[state]` in project.toml). One place decides for plans, snapshots and
 //! runs, because they need each other: a run its plan, a plan its snapshots.
 //!
+//! Cycles of sync loops are kept as long as the images of runs.
+//!
 //! Never removed: anything of a run that is at work or can be resumed, the newest run, what a run within its retention needs
 //! to be taken back, the newest plans, the newest snapshots. The records of runs, the audit log, the crosswalk and the list
 //! of the erased stay.
@@ -8,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use chrono::NaiveDateTime;
 use hashbrown::HashSet;
 use serde::Serialize;
 
@@ -18,6 +21,11 @@ use crate::plan::{Purpose, store};
 
 /// Age from which on what a killed process left half made is cleared away.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the kept cycles of sync loops are called.
+const CYCLES: &str = "sync cycles";
+/// How the name of a cycle's folder begins, and how long that is.
+pub(super) const CYCLE_TIME: (&str, usize) = ("%Y%m%dT%H%M%S%.3f", "20261125T091502.120".len());
 
 /// One kind of thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -49,6 +57,7 @@ impl Workspace {
         let runs = control.runs()?;
         let mut sweep = Sweep { dry, removed: BTreeMap::new(), gone: HashSet::new() };
         self.runs_over(&state, &runs, &mut sweep);
+        self.cycles_over(&state, &mut sweep);
         self.plans_over(&state, &runs, &mut sweep);
         self.snapshots_over(&state, &mut sweep);
         let kept = sizes(&state, &sweep.gone);
@@ -102,6 +111,17 @@ impl Workspace {
         for dir in entries(&state.path().join("runs")) {
             if !known.contains(&dir) && since(&dir) > ABANDONED {
                 sweep.remove("left half done", &dir);
+            }
+        }
+    }
+
+    /// Cycles of sync loops are kept to be taken back, so they go when the images of a run of that age would.
+    fn cycles_over(&self, state: &StateDir, sweep: &mut Sweep) {
+        let keep = &self.project().state;
+        let lanes = entries(&state.sync().join("cycles")).into_iter().flat_map(|env| entries(&env));
+        for cycle in lanes.flat_map(|lane| entries(&lane)) {
+            if keep.images.is_over(cycle_age(&cycle)) {
+                sweep.remove(CYCLES, &cycle);
             }
         }
     }
@@ -208,6 +228,16 @@ fn age_of(run: &RunRecord, dir: &Path) -> Duration {
     }
 }
 
+/// Since a cycle of a sync loop ended: its folder says when.
+pub(super) fn cycle_age(dir: &Path) -> Duration {
+    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let ended = name.get(..CYCLE_TIME.1).and_then(|text| NaiveDateTime::parse_from_str(text, CYCLE_TIME.0).ok());
+    match ended {
+        Some(ended) => (chrono::Utc::now() - ended.and_utc()).to_std().unwrap_or_default(),
+        None => since(dir),
+    }
+}
+
 /// Since something was changed.
 fn since(path: &Path) -> Duration {
     let modified = path.metadata().and_then(|metadata| metadata.modified());
@@ -274,6 +304,7 @@ fn sizes(state: &StateDir, gone: &HashSet<PathBuf>) -> Vec<Part> {
             "snapshots" => "snapshots",
             "plans" => "plans",
             "runs" => "runs",
+            "sync" => "sync",
             _ => "crosswalk, ledgers, control",
         };
         add(&top, what, gone, &mut parts);
@@ -289,6 +320,7 @@ fn add(path: &Path, what: &'static str, gone: &HashSet<PathBuf>, parts: &mut BTr
     let what = match what {
         "runs" if is_image(name) => "images",
         "runs" if is_reject(name) => "rejects",
+        "sync" if name == "cycles" => CYCLES,
         what => what,
     };
     match path.symlink_metadata() {

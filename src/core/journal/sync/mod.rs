@@ -14,12 +14,15 @@ use super::control::open_store;
 use crate::error::{Error, Result};
 
 mod conflicts;
+mod erase;
 mod events;
 mod lanes;
 mod orders;
 mod pushed;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use erase::{PushedChange, Traces};
 
 pub use conflicts::{ConflictField, ConflictRecord, ConflictState};
 pub use events::{Clock, EventFilter, EventLine, EventOutcome, LogLevel, LogLine, ScoreLine, SyncEvent};
@@ -44,6 +47,8 @@ impl SyncStore {
         // A lost tail of events is seen again by the next look: only what is told and decided must be on disk at once, and
         // those writes ask for it themselves.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // Whoever is gone from a table is gone from its file, too.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         Ok(Self { connection })
     }
     /// Opens the store if there is one: looking leaves no trace.

@@ -178,3 +178,28 @@ fn what_was_left_half_done_goes_after_a_day() {
     bench.workspace.prune(false).unwrap();
     assert!(folders.iter().all(|folder| !bench.has(folder)));
 }
+
+#[test]
+fn cycles_of_sync_loops_go_when_images_of_their_age_do() {
+    let bench = bench(StateConfig { images: Span::For(Duration::from_secs(10 * 86_400)), ..StateConfig::default() });
+    let lane = bench.state.sync().join("cycles/default/people");
+    let cycle = |days: i64| {
+        let at = chrono::Utc::now() - chrono::TimeDelta::days(days);
+        let dir = lane.join(format!("{}-abc", at.format(CYCLE_TIME.0)));
+        fs::create_dir_all(dir.join("preimages")).unwrap();
+        fs::write(dir.join("preimages/people.parquet"), "0123456789").unwrap();
+        dir
+    };
+    let (old, new) = (cycle(11), cycle(9));
+    bench.state.control().unwrap();
+    let is = |list: &[Part], items: u64| {
+        let found = list.iter().find(|part| part.what == "sync cycles").unwrap();
+        assert_eq!((found.items, found.bytes), (items, 10 * items));
+    };
+    for dry in [true, false] {
+        let retained = bench.workspace.prune(dry).unwrap();
+        is(&retained.removed, 1);
+        is(&retained.kept, 1);
+        assert_eq!((old.exists(), new.exists()), (dry, true));
+    }
+}

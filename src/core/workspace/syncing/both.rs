@@ -219,7 +219,7 @@ impl Cycle<'_> {
                 lane.window.note(Instant::now(), changes);
                 lane.status.written = Some(now_ms());
                 self.told_back(lane, keys)?;
-                super::images::keep(&state, &plan, part, &dir, changes)?;
+                super::images::keep(&workspace, &plan, part, &dir, changes)?;
                 _ = std::fs::remove_dir_all(&plan_dir);
                 done(moved)
             }

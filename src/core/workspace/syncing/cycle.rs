@@ -330,7 +330,7 @@ impl Cycle<'_> {
             self.store.remember(&lane.mapping.name, &lane.memory)?;
         }
         fault::point("sync-told");
-        super::images::keep(&state, plan, part, dir, made)?;
+        super::images::keep(self.workspace, plan, part, dir, made)?;
         Ok(moved > 0)
     }
 
