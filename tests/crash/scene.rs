@@ -229,8 +229,11 @@ impl Scene {
         match task {
             Task::Full | Task::Incremental => {
                 assert!(expected.ledger.len() == 2 && expected.next["incremental"] == true, "{:?}", expected.next);
-                assert_eq!(expected.next["writes"], 0, "{:?}", expected.next);
-                assert!(results.iter().all(|result| result["moved"] == 0), "{results:?}");
+                let moved: Vec<u64> = results.iter().map(|result| result["moved"].as_u64().unwrap()).collect();
+                let writes = expected.next["writes"].as_u64().unwrap();
+                assert_eq!((moved[0], writes), (0, moved[1]), "{:?}", expected.next);
+                // A database empties the link of a contact whose account goes: where it was to go itself, it goes next time.
+                assert!(writes == 0 || kind.name == "sqlite", "{:?}", expected.next);
             }
             Task::Revert => {
                 assert_eq!(expected.ledger, BTreeMap::new(), "the ledger is forgotten");

@@ -281,7 +281,9 @@ impl Writing<'_, '_> {
         let later = self.wait_with_deletes(&batch, row_of);
         let resolved = self.resolver.resolve(batch.values, pending, self.crosswalk)?;
         let mut kept = kept(rows, &resolved.missing);
-        later.iter().for_each(|row| kept[*row] = false);
+        for row in &later {
+            kept[*row] = false;
+        }
         let batch = ChangeBatch {
             kinds: pick(batch.kinds, &kept),
             ordinals: pick(batch.ordinals, &kept),

@@ -29,7 +29,9 @@ impl Search<'_> {
                 }
             }
         }
-        found.iter().for_each(|child| self.mark(*child, LookReason::Parent));
+        for child in found {
+            self.mark(child, LookReason::Parent);
+        }
         !self.queue.is_empty()
     }
 
@@ -41,7 +43,9 @@ impl Search<'_> {
         }
         let filtered = self.slots.values().filter(|slot| slot.filtered);
         let found: Vec<u32> = filtered.filter_map(|slot| slot.at.checked_sub(1)).collect();
-        found.iter().for_each(|row| self.mark(*row, LookReason::Target));
+        for row in found {
+            self.mark(row, LookReason::Target);
+        }
         !self.queue.is_empty()
     }
 }
