@@ -68,9 +68,13 @@ fn project(kind: &str) -> tempfile::TempDir {
         let sql = "INSERT INTO conflicts (mapping, key, at, state, fields) VALUES ('people', ?1, 1, ?2, ?3)";
         db.execute(sql, [key, state, &field(name)]).unwrap();
     }
-    for record in ["{\"ID\":\"ZZKEY-77431\",\"NAME\":\"Xanthippe-Quilleran\"}", "{\"ID\":\"P5\",\"NAME\":\"Five\"}"] {
-        let sql = "INSERT INTO pushed (mapping, kind, record, seen, done) VALUES ('people', 'put', ?1, 1, 2)";
-        db.execute(sql, [record]).unwrap();
+    for (record, name) in [
+        ("{\"ID\":\"ZZKEY-77431\",\"NAME\":\"Xanthippe-Quilleran\"}", "one"),
+        ("{\"ID\":\"P5\",\"NAME\":\"Five\"}", "two"),
+        ("{}", "people/ZZKEY-77431/7"),
+    ] {
+        let sql = "INSERT INTO pushed (mapping, kind, record, idempotency, seen, done) VALUES ('people', 'put', ?1, ?2, 1, 2)";
+        db.execute(sql, [record, name]).unwrap();
     }
     let order = "INSERT INTO orders (at, who, mapping, what) VALUES (1, 'anna', 'people', ?1)";
     db.execute(order, ["{\"do\":\"resync\",\"keys\":[\"ZZKEY-77431\",\"P6\"]}"]).unwrap();

@@ -54,7 +54,7 @@ impl Sweep<'_> {
         let traces = Traces {
             keys: keys.collect(),
             names: &|mapping, field| person.is_named_in(mapping, field),
-            record: &|mapping, record| person.of_record(mapping, record),
+            record: &|mapping, record, name| person.of_record(mapping, record, name),
         };
         for path in stores(self.state) {
             let Some(mut store) = SyncStore::known(&path)? else { continue };
@@ -77,8 +77,12 @@ impl Person {
     }
 
     /// What is to become of a record that was pushed for a mapping.
-    fn of_record(&self, mapping: &str, record: &Map<String, Value>) -> PushedChange {
+    fn of_record(&self, mapping: &str, record: &Map<String, Value>, name: &str) -> PushedChange {
         let Some(label) = self.sources.get(mapping) else { return PushedChange::Keep };
+        // One that was handled holds no cells any more, but its name may be a key.
+        if name.split(['/', ' ', '\u{1f}']).any(|part| self.is_piece(label, part)) {
+            return PushedChange::Drop;
+        }
         let fits = |sign: &Sign| {
             !sign.columns.is_empty()
                 && sign.columns.iter().zip(&sign.values).all(|(column, value)| {

@@ -18,14 +18,17 @@ pub(crate) enum PushedChange {
     Replace(Map<String, Value>),
 }
 
+/// Says of a record of a mapping, and of the name of its push, what becomes of it.
+type OfRecord<'p> = dyn Fn(&str, &Map<String, Value>, &str) -> PushedChange + 'p;
+
 /// How a person is told from others in the store.
 pub(crate) struct Traces<'p> {
     /// Their keys by mapping, as they may be written.
     pub(crate) keys: Vec<(String, BTreeSet<String>)>,
     /// A value of a field of a mapping names them.
     pub(crate) names: &'p dyn Fn(&str, &ConflictField) -> bool,
-    /// A pushed record of a mapping's source.
-    pub(crate) record: &'p dyn Fn(&str, &Map<String, Value>) -> PushedChange,
+    /// A pushed record of a mapping's source, with the name that its sender gave the push.
+    pub(crate) record: &'p OfRecord<'p>,
 }
 
 impl SyncStore {
@@ -76,11 +79,11 @@ fn conflicts_naming(transaction: &Transaction<'_>, traces: &Traces<'_>) -> Resul
 }
 
 fn pushed(transaction: &Transaction<'_>, traces: &Traces<'_>) -> Result<u64> {
-    let mut statement = transaction.prepare("SELECT id, mapping, record FROM pushed")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut statement = transaction.prepare("SELECT id, mapping, record, coalesce(idempotency, '') FROM pushed")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let mut found = 0;
-    for (id, mapping, record) in rows.collect::<rusqlite::Result<Vec<(i64, String, String)>>>()? {
-        found += match (traces.record)(&mapping, &from_json(&record)?) {
+    for (id, mapping, record, name) in rows.collect::<rusqlite::Result<Vec<(i64, String, String, String)>>>()? {
+        found += match (traces.record)(&mapping, &from_json(&record)?, &name) {
             PushedChange::Keep => 0,
             PushedChange::Drop => transaction.execute("DELETE FROM pushed WHERE id = ?1", [id])?,
             PushedChange::Replace(rest) => {
