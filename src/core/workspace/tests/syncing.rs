@@ -119,7 +119,7 @@ fn a_platform_that_is_lost_is_stuck_and_goes_on_by_itself() {
     let status = look(&bench);
     assert_eq!((status.state, status.tries), (crate::journal::sync::LaneState::Stuck, 1));
     assert!(status.why.contains("connection is lost"), "{}", status.why);
-    bench.new.break_with(Default::default());
+    bench.new.break_with(crate::platform::memory::Faults::default());
     let status = look(&bench);
     assert_eq!((status.state, status.tally.unwrap().equal), (crate::journal::sync::LaneState::Ok, 4));
 }
