@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::support::command::{demo, run};
+use crate::support::command::{demo, folder, run};
 use crate::support::terminal::Terminal;
 
 const SIZE: (u16, u16) = (80, 24);
@@ -46,6 +46,90 @@ fn migrated() -> (tempfile::TempDir, SyncGuard) {
     run(root, &["migrate", "accounts", "--plan", "plan.json", "--confirm", "nova"]).expect(0);
     let guard = SyncGuard(root.to_owned());
     (dir, guard)
+}
+
+/// Two small CRMs that go both ways; both changed the same field of one record, and of another one of them.
+fn clashing() -> (tempfile::TempDir, SyncGuard) {
+    let project =
+        "[platforms.old]\nkind = \"csv\"\npath = \"old\"\n\n[platforms.new]\nkind = \"sqlite\"\npath = \"new.db\"\n";
+    let mapping = "from = \"old:contacts\"\nto = \"new:contacts\"\nkey = [\"legacy_id\"]\n\n[fields]\nlegacy_id = \"ID\"\n\
+        name = { from = \"NAME\", pii = true }\nstage = \"STG\"\n\n\
+        [sync]\ntrigger = \"observe\"\ndirection = \"two-way\"\nconflict = \"ask\"\n";
+    let old = "ID,NAME,STG\n1,Ann,lead\n2,Ben,lead\n3,Cy,lead\n";
+    let dir = folder(&[("project.toml", project), ("mappings/contacts.toml", mapping), ("old/contacts.csv", old)]);
+    let root = dir.path();
+    let db = Connection::open(root.join("new.db")).unwrap();
+    let schema = "CREATE TABLE contacts (id INTEGER PRIMARY KEY, legacy_id TEXT UNIQUE, name TEXT, stage TEXT)";
+    db.execute_batch(schema).unwrap();
+    run(root, &["plan", "--out", "plan.json"]).expect(1);
+    run(root, &["migrate", "--plan", "plan.json", "--confirm", "new"]).expect(0);
+    run(root, &["sync", "--once"]).expect(0);
+    let guard = SyncGuard(root.to_owned());
+    let old = old.replace("1,Ann,lead", "1,Anna,won").replace("2,Ben,lead", "2,Benny,won");
+    std::fs::write(root.join("old/contacts.csv"), old).unwrap();
+    let there = "UPDATE contacts SET name = 'Annette', stage = 'lost' WHERE legacy_id = '1';
+        UPDATE contacts SET name = 'Benjamin', stage = 'lost' WHERE legacy_id = '2';";
+    db.execute_batch(there).unwrap();
+    (dir, guard)
+}
+
+#[test]
+fn conflicts_are_decided_by_field_and_alike_with_keys_and_written_to_both_sides() {
+    let (dir, guard) = clashing();
+    let root = dir.path();
+    run(root, &["sync", "--detach"]).expect(0);
+    let mut terminal = Terminal::open(root, SIZE);
+    terminal.see("MAP contacts");
+    // Wherever one is, what is wrong with sync is seen.
+    terminal.wait("the alarm on another screen", |text, beside| {
+        text.contains("! sync CONFLICTS") && beside.title.starts_with("crm-console sync CONFLICTS contacts")
+    });
+    terminal.keys("9");
+    terminal.wait("the conflicts", |text, _| text.contains("! contacts") && text.contains("2 conflicts wait: c"));
+    terminal.keys("c");
+    let shown = terminal.wait("the inbox", |text, _| text.contains("> TARGET") && text.contains("open"));
+    assert!(!shown.contains("Anna") && !shown.contains("Benny"), "names are personal:\n{shown}");
+    terminal.keys("x");
+    let shown = terminal.see("Anna");
+    assert!(shown.contains("Annette"), "{shown}");
+    // By field: the name of the one side, the stage of the other. Nothing is written before it is handed over.
+    terminal.keys("<enter>");
+    terminal.keys("<");
+    terminal.see("1 of 2 open");
+    terminal.keys(">");
+    terminal.see("decided, w writes");
+    terminal.keys("uu");
+    terminal
+        .wait("both are open again", |text, _| !text.contains("decided, w writes") && !text.contains("1 of 2 open"));
+    terminal.keys("<");
+    terminal.see("1 of 2 open");
+    terminal.keys(">");
+    terminal.see("decided, w writes");
+    let db = Connection::open(root.join("new.db")).unwrap();
+    db.busy_timeout(Duration::from_secs(20)).unwrap();
+    let row = |id: &str| -> String {
+        let sql = "SELECT name || ' ' || stage FROM contacts WHERE legacy_id = ?1";
+        db.query_row(sql, [id], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(row("1"), "Annette lost");
+    terminal.keys("w");
+    terminal.wait("the first is written and gone", |text, _| text.contains("Benny") && !text.contains("Annette"));
+    assert_eq!(row("1"), "Anna lost");
+    let old = std::fs::read_to_string(root.join("old/contacts.csv")).unwrap();
+    assert!(old.contains("1,Anna,lost"), "{old}");
+    // In the list a key decides the whole record.
+    terminal.keys(">");
+    terminal.see("decided, w writes");
+    terminal.keys("w");
+    terminal.wait("none is left", |text, _| text.contains("No conflict waits"));
+    let old = std::fs::read_to_string(root.join("old/contacts.csv")).unwrap();
+    assert!(old.contains("2,Benjamin,lost"), "{old}");
+    terminal.keys("q");
+    terminal.wait("all is well", |text, beside| text.contains("+ contacts") && beside.title.contains("sync ok"));
+    // The bell rings where the conflicts come up after the screen.
+    let strange: Vec<String> = terminal.strange().into_iter().filter(|what| what != "bell").collect();
+    assert_eq!(strange, Vec::<String>::new());
+    drop(guard);
 }
 
 /// The street of an account in the new CRM.

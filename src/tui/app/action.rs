@@ -145,6 +145,7 @@ actions! {
     TakeSource "take_source" "take source" Sync [undoable] "In a conflict: the source wins in this field; in the list, in all fields.";
     TakeTarget "take_target" "take target" Sync [undoable] "In a conflict: the target wins in this field; in the list, in all fields.";
     TakeLike "take_like" "same for like" Sync [undoable] "Decide all conflicts of this mapping over the same fields as this one.";
+    TakeWrite "take_write" "write them" Sync [] "Hand the decisions on conflicts over: sync writes them with its next look.";
     SyncRejects "sync_rejects" "rejects" Sync [] "Only the open events of this mapping: what is rejected or waits; again for all.";
     SyncHeld "sync_held" "held" Sync [dangerous] "What the mapping is held with: its plan, to be released or refused.";
     SyncPause "sync_pause" "pause" Sync [] "Pause the mapping, or let it go on.";

@@ -176,6 +176,7 @@ const SYNC: &[Row] = &[
     ("left", Action::TakeSource),
     (">", Action::TakeTarget),
     ("right", Action::TakeTarget),
+    ("w", Action::TakeWrite),
     ("a", Action::TakeLike),
     ("c", Action::SyncConflicts),
     ("r", Action::SyncRejects),

@@ -239,7 +239,8 @@ impl Loop {
             }
             if self.last_tick.elapsed() >= self.app.watch_every() {
                 self.last_tick = Instant::now();
-                self.turn(Msg::Tick, Due::Progress, jobs)?;
+                // It only asks; what there is to see comes with the answers.
+                self.turn(Msg::Tick, Due::No, jobs)?;
             }
             if self.due != Due::No && self.frame_wait().is_zero() {
                 self.draw()?;

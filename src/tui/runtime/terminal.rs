@@ -22,6 +22,8 @@ const GIVE_TITLE_BACK: &[u8] = b"\x1b[23;2t";
 static TITLE_KEPT: AtomicBool = AtomicBool::new(false);
 /// What ratatui queues for a frame in which no cell differs.
 const NOTHING: &[u8] = b"\x1b[?25l";
+/// What stands before it where colours are forced.
+const RESET: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
 
 /// Gathers a frame and writes it in one go. ratatui's own flushes do nothing: a frame took 14 writes with them.
 /// Clones gather into the same frame: ratatui's backend holds one, the loop another.
@@ -44,7 +46,8 @@ impl FrameWriter {
     /// Takes what was gathered, wrapped as one frame; None if there is nothing to show.
     pub(super) fn take_frame(&self) -> Option<Vec<u8>> {
         let pending = self.pending.take();
-        if pending.is_empty() || pending == NOTHING {
+        let shown = pending.strip_prefix(RESET).unwrap_or(&pending);
+        if pending.is_empty() || shown == NOTHING {
             return None;
         }
         Some([BEGIN, &pending, END].concat())
@@ -142,6 +145,15 @@ mod tests {
         assert_eq!(writer.take_frame(), None);
         writer.write_all(NOTHING).unwrap();
         assert_eq!(writer.take_frame(), None);
+        let mut terminal = ratatui::Terminal::with_options(
+            ratatui::backend::CrosstermBackend::new(writer.clone()),
+            ratatui::TerminalOptions { viewport: ratatui::Viewport::Fixed(ratatui::layout::Rect::new(0, 0, 4, 1)) },
+        )
+        .unwrap();
+        terminal.draw(|frame| frame.buffer_mut().set_string(0, 0, "same", ratatui::style::Style::new())).unwrap();
+        assert!(writer.take_frame().is_some());
+        terminal.draw(|frame| frame.buffer_mut().set_string(0, 0, "same", ratatui::style::Style::new())).unwrap();
+        assert_eq!(writer.take_frame(), None, "no cell differs");
         writer.write_all(b"x").unwrap();
         writer.flush().unwrap();
         assert_eq!(writer.take_frame().unwrap(), b"\x1b[?2026hx\x1b[?2026l");

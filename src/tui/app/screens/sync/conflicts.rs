@@ -1,4 +1,7 @@
-//! The inbox of conflicts: base, source and target side by side; who wins, field by field, until it is written.
+//! The inbox of conflicts: base, source and target side by side; who wins, field by field. What is decided waits here until
+//! it is handed over, since sync writes at once what it is handed.
+use std::collections::BTreeMap;
+
 use crm_core::journal::sync::{ConflictRecord, ConflictState};
 use crm_core::project::Side;
 
@@ -10,8 +13,12 @@ use crate::app::sync::SyncOrder;
 /// State of the inbox of conflicts.
 #[derive(Debug, Default)]
 pub struct Conflicts {
-    /// Conflicts that are not settled, oldest first.
+    /// Conflicts that are not settled, oldest first, with what is decided here.
     pub records: Vec<ConflictRecord>,
+    /// The same as the store has them.
+    stored: Vec<ConflictRecord>,
+    /// What is decided here and not handed over, by conflict.
+    staged: BTreeMap<i64, Takes>,
     /// They have been read.
     pub loaded: bool,
     /// Where the list of conflicts stands.
@@ -22,9 +29,12 @@ pub struct Conflicts {
     pub in_fields: bool,
     /// A mapping whose first conflict is chosen when they come.
     begin: Option<String>,
-    /// What was decided here, one entry a key: the conflicts it was about.
-    decided: Vec<Vec<i64>>,
+    /// For undo, one entry a key: what was decided before on the conflicts it was about.
+    before: Vec<Vec<(i64, Takes)>>,
 }
+
+/// Fields with the side that wins.
+type Takes = Vec<(String, Side)>;
 
 impl Conflicts {
     /// Rows of the list of conflicts in a body of so many.
@@ -46,6 +56,14 @@ impl Conflicts {
             chosen.is_some_and(|one| one.id != other.id && one.mapping == other.mapping && names(one).eq(names(other)))
         })
     }
+    /// Something is decided on it that is not handed over yet.
+    pub fn is_staged(&self, id: i64) -> bool {
+        self.staged.contains_key(&id)
+    }
+    /// Conflicts with decisions that are not handed over yet.
+    pub fn staged(&self) -> usize {
+        self.staged.len()
+    }
     pub(super) fn lay_out(&mut self, rows: usize) {
         let list = Self::rows_of_list(rows, self.records.len());
         self.list.layout(self.records.len(), list);
@@ -53,15 +71,17 @@ impl Conflicts {
         // Its own heading and rule, the list's heading, a line for what can be done.
         self.fields.layout(fields, rows.saturating_sub(list + 4));
     }
-    /// They were read; what is being told to the store is as good as there.
-    pub(super) fn take<'o>(&mut self, mut records: Vec<ConflictRecord>, telling: impl Iterator<Item = &'o SyncOrder>) {
-        telling.for_each(|order| order.foresee(&mut records));
+    /// They were read.
+    pub(super) fn take(&mut self, stored: Vec<ConflictRecord>, shared: &Shared) {
         let chosen = self.conflict().map(|conflict| conflict.id);
-        let place = records.iter().position(|conflict| Some(conflict.id) == chosen);
-        let begin = self.begin.take();
-        let place = place.or_else(|| records.iter().position(|conflict| Some(&conflict.mapping) == begin.as_ref()));
-        self.records = records;
+        let there = |id: i64| stored.iter().any(|conflict| conflict.id == id);
+        self.staged.retain(|id, _| there(*id));
+        self.stored = stored;
         self.loaded = true;
+        self.show(shared);
+        let place = self.records.iter().position(|conflict| Some(conflict.id) == chosen);
+        let begin = self.begin.take();
+        let place = place.or_else(|| self.records.iter().position(|one| Some(&one.mapping) == begin.as_ref()));
         self.list.layout(self.records.len(), self.list.page);
         if let Some(place) = place {
             self.list.select(place);
@@ -71,23 +91,40 @@ impl Conflicts {
             self.fields = ListState::default();
         }
     }
-    fn tell(&mut self, orders: Vec<SyncOrder>, shared: &mut Shared) {
-        for order in orders {
-            order.foresee(&mut self.records);
-            shared.tell_sync(order);
+    /// What is shown: as stored, with what is being told to the store and what is decided here.
+    fn show(&mut self, shared: &Shared) {
+        let mut records = self.stored.clone();
+        shared.telling.iter().chain(&shared.to_tell).for_each(|order| order.foresee(&mut records));
+        for (id, takes) in &self.staged {
+            SyncOrder::Decide(*id, takes.clone()).foresee(&mut records);
         }
+        self.records = records;
     }
-    fn decide(&mut self, side: Side, shared: &mut Shared) {
+    /// Decides something on some conflicts.
+    fn stage(&mut self, decisions: Vec<(i64, Takes)>, shared: &Shared) {
+        let mut before = Vec::new();
+        for (id, takes) in decisions {
+            let staged = self.staged.entry(id).or_default();
+            before.push((id, staged.clone()));
+            staged.retain(|(field, _)| takes.iter().all(|(other, _)| other != field));
+            staged.extend(takes);
+        }
+        self.before.push(before);
+        self.show(shared);
+    }
+    fn decide(&mut self, side: Side, shared: &Shared) {
         let Some(conflict) = self.conflict() else { return };
         let fields = conflict.fields.iter().enumerate();
-        let takes: Vec<(String, Side)> = fields
+        let takes: Takes = fields
             .filter(|(at, _)| !self.in_fields || *at == self.fields.cursor)
             .map(|(_, field)| (field.field.clone(), side))
             .collect();
         let id = conflict.id;
-        self.decided.push(vec![id]);
-        self.tell(vec![SyncOrder::Decide(id, takes)], shared);
-        // On to what is still open.
+        self.stage(vec![(id, takes)], shared);
+        self.go_to_open();
+    }
+    /// On to the first field that is still open.
+    fn go_to_open(&mut self) {
         let open = self.conflict().and_then(|conflict| conflict.fields.iter().position(|field| field.take.is_none()));
         if let Some(open) = open.filter(|_| self.in_fields) {
             self.fields.select(open);
@@ -95,7 +132,7 @@ impl Conflicts {
     }
     fn decide_like(&mut self, shared: &mut Shared) {
         let Some(conflict) = self.conflict() else { return };
-        let takes: Vec<(String, Side)> =
+        let takes: Takes =
             conflict.fields.iter().filter_map(|field| Some((field.field.clone(), field.take?))).collect();
         if takes.len() < conflict.fields.len() {
             return shared.tell(Tone::Info, "decide all fields of this one first, then its like follow");
@@ -106,27 +143,48 @@ impl Conflicts {
             return shared.tell(Tone::Info, "no other open conflict is over the same fields");
         }
         shared.tell(Tone::Info, format!("{} more are decided like this one; u takes it back", ids.len()));
-        self.tell(ids.iter().map(|id| SyncOrder::Decide(*id, takes.clone())).collect(), shared);
-        self.decided.push(ids);
+        self.stage(ids.into_iter().map(|id| (id, takes.clone())).collect(), shared);
     }
     fn undo(&mut self, shared: &mut Shared) {
-        let there = |id: &i64| self.records.iter().any(|conflict| conflict.id == *id);
-        // What is written is no longer among them.
-        let last = loop {
-            match self.decided.pop() {
-                Some(ids) if ids.iter().any(there) => break ids.into_iter().filter(there).collect(),
-                Some(_) => {}
-                None => {
-                    let chosen =
-                        self.conflict().filter(|conflict| conflict.fields.iter().any(|one| one.take.is_some()));
-                    break chosen.map(|conflict| conflict.id).into_iter().collect::<Vec<i64>>();
+        while let Some(before) = self.before.pop() {
+            // What is settled meanwhile is not decided on any more.
+            let there = |id: i64| self.stored.iter().any(|conflict| conflict.id == id);
+            let before: Vec<(i64, Takes)> = before.into_iter().filter(|(id, _)| there(*id)).collect();
+            if before.is_empty() {
+                continue;
+            }
+            for (id, takes) in before {
+                self.staged.remove(&id);
+                if !takes.is_empty() {
+                    self.staged.insert(id, takes);
                 }
             }
-        };
-        if last.is_empty() {
-            return shared.tell(Tone::Info, "nothing to undo: what is written is corrected on one of the sides");
+            self.show(shared);
+            return self.go_to_open();
         }
-        self.tell(last.into_iter().map(SyncOrder::Undecide).collect(), shared);
+        // Nothing of this screen's: what was handed over can be taken back as long as it is not written.
+        let handed = self.conflict().filter(|conflict| conflict.fields.iter().any(|field| field.take.is_some()));
+        match handed.map(|conflict| conflict.id) {
+            Some(id) => {
+                shared.tell_sync(SyncOrder::Undecide(id));
+                self.show(shared);
+            }
+            None => shared.tell(Tone::Info, "nothing to undo: what is written is corrected on one of the sides"),
+        }
+    }
+    /// Hands over what is decided.
+    pub(super) fn hand_over(&mut self, shared: &mut Shared) {
+        if self.staged.is_empty() {
+            return shared.tell(Tone::Info, "nothing is decided yet: < or > says who wins");
+        }
+        self.before.clear();
+        for (id, takes) in std::mem::take(&mut self.staged) {
+            shared.tell_sync(SyncOrder::Decide(id, takes));
+        }
+        self.show(shared);
+        if !shared.sync.alive {
+            shared.tell(Tone::Info, "sync is not running: it writes them when it is started");
+        }
     }
     /// Does an action; None: it is not for the inbox.
     pub(super) fn act(&mut self, action: Action, shared: &mut Shared) -> Option<bool> {
@@ -134,6 +192,7 @@ impl Conflicts {
             Action::TakeSource => self.decide(Side::Source, shared),
             Action::TakeTarget => self.decide(Side::Target, shared),
             Action::TakeLike => self.decide_like(shared),
+            Action::TakeWrite => self.hand_over(shared),
             Action::Undo => self.undo(shared),
             Action::SyncWhy => self.in_fields = self.conflict().is_some(),
             Action::NextPane => self.in_fields = !self.in_fields && self.conflict().is_some(),
@@ -177,6 +236,7 @@ impl Conflicts {
             | Action::Reveal
             | Action::NextPane => any,
             Action::TakeLike => self.like().next().is_some(),
+            Action::TakeWrite => !self.staged.is_empty(),
             Action::Redo | Action::Save => false,
             action if action.doc().group == crate::app::action::Group::Sync => false,
             _ => true,

@@ -17,7 +17,7 @@ use super::{ScreenId, ScreenState};
 use crate::app::action::Action;
 use crate::app::list::ListState;
 use crate::app::msg::{Answer, Lane, Request};
-use crate::app::overlay::{Overlay, Reply, Tag};
+use crate::app::overlay::{Overlay, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone, Wanted};
 use crate::app::sync::{SyncLook, SyncOrder, SyncSeen, silent_until};
 use crate::app::words::Words;
@@ -30,6 +30,7 @@ pub(super) const START: &str = "start sync";
 pub(super) const END: &str = "end sync";
 pub(super) const HELD: &str = "what is held";
 pub(super) const RESYNC: &str = "resync";
+const DECISIONS: &str = "decisions";
 
 /// How the rows of the screen are shared out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -136,7 +137,7 @@ impl SyncScreen {
             self.lags.clone_from(&seen.lags);
         }
         if let (Some(inbox), Some(conflicts)) = (&mut self.inbox, &seen.conflicts) {
-            inbox.take(conflicts.clone(), shared.telling.iter().chain(&shared.to_tell));
+            inbox.take(conflicts.clone(), shared);
         }
     }
     /// Something of the filter is set.
@@ -176,11 +177,18 @@ impl SyncScreen {
         }
     }
     /// Leaves what is open, the innermost first; false if nothing is.
-    fn step_out(&mut self) -> bool {
+    fn step_out(&mut self, shared: &mut Shared) -> bool {
         if let Some(inbox) = &mut self.inbox {
-            if !std::mem::take(&mut inbox.in_fields) {
-                self.inbox = None;
+            if std::mem::take(&mut inbox.in_fields) {
+                return true;
             }
+            if inbox.staged() == 0 {
+                self.inbox = None;
+                return true;
+            }
+            let lines = vec![format!("Decisions on {} conflicts are not handed over yet.", inbox.staged())];
+            let choices = vec![('w', "write them and leave"), ('d', "discard and leave")];
+            shared.open(Overlay::Ask(Question::choice("Decisions", Tag::Choose(DECISIONS), lines, choices)));
         } else if self.is_filtered() {
             self.filter = EventFilter::default();
             self.list.select(0);
@@ -218,8 +226,8 @@ impl ScreenState for SyncScreen {
             return taken;
         }
         match action {
-            Action::Back => return self.step_out(),
-            Action::Cancel => return shared.notice.is_none() && self.step_out(),
+            Action::Back => return self.step_out(shared),
+            Action::Cancel => return shared.notice.is_none() && self.step_out(shared),
             Action::SyncStart => orders::ask_start(shared),
             Action::SyncEnd => orders::ask_end(shared),
             Action::SyncWhy => self.why(shared),
@@ -227,7 +235,7 @@ impl ScreenState for SyncScreen {
                 let at = self.lane(shared).filter(|lane| lane.conflicts > 0).map(|lane| lane.mapping.clone());
                 self.inbox = Some(Conflicts::begin(at));
             }
-            Action::TakeSource | Action::TakeTarget | Action::TakeLike => {
+            Action::TakeSource | Action::TakeTarget | Action::TakeLike | Action::TakeWrite => {
                 shared.tell(Tone::Info, "c opens the conflicts, to decide who wins");
             }
             Action::SyncRejects => self.toggle_rejects(shared),
@@ -280,6 +288,13 @@ impl ScreenState for SyncScreen {
         match (tag, reply) {
             (Tag::Type(START), Reply::Text(_)) => shared.tell_sync(SyncOrder::Start),
             (Tag::Choose(END), Reply::Choice('y')) => orders::end(shared),
+            (Tag::Choose(DECISIONS), Reply::Choice(key)) => {
+                if let Some(mut inbox) = self.inbox.take()
+                    && *key == 'w'
+                {
+                    inbox.hand_over(shared);
+                }
+            }
             (Tag::Choose(HELD), Reply::Choice(key)) => orders::decide_held(*key, self.lane(shared).cloned(), shared),
             (Tag::Choose(RESYNC), Reply::Choice(key)) => {
                 orders::resync(*key, self.lane(shared).cloned(), self.event().cloned(), shared);
@@ -379,9 +394,13 @@ impl ScreenState for SyncScreen {
             Action::SyncWhy | Action::SyncLog | Action::SyncOpenOnly | Action::Search | Action::NextPane => {
                 lane.is_some()
             }
-            Action::TakeSource | Action::TakeTarget | Action::TakeLike | Action::Undo | Action::Redo | Action::Save => {
-                false
-            }
+            Action::TakeSource
+            | Action::TakeTarget
+            | Action::TakeLike
+            | Action::TakeWrite
+            | Action::Undo
+            | Action::Redo
+            | Action::Save => false,
             Action::Reveal => !self.events.is_empty(),
             action => action != ScreenId::Sync.action(),
         }

@@ -1,6 +1,6 @@
 //! What the loop and its lanes are told from the screen, asked first where it writes or throws away.
 use crm_core::journal::sync::{EventLine, HeldKind, LaneState, LaneStatus, Order};
-use crm_core::project::{DeletePolicy, Direction, Mapping, TargetOnly};
+use crm_core::project::{ConflictPolicy, DeletePolicy, Direction, Mapping, TargetOnly, words_of};
 
 use super::{END, HELD, RESYNC, START};
 use crate::app::msg::{Lane, Request};
@@ -60,9 +60,20 @@ pub(super) fn standing(mapping: &Mapping) -> String {
         (_, None) if mapping.deleted.is_some() => "tombstones are deleted, what is simply gone stays".to_owned(),
         (_, None) => "what is gone stays".to_owned(),
     };
+    // Who wins where both sides changed a record is part of what is agreed to.
+    let conflicts = match (mapping.sync.direction, &mapping.sync.conflict) {
+        (Direction::OneWay, _) => String::new(),
+        (Direction::TwoWay, ConflictPolicy::Ask) => {
+            let after = mapping.sync.ask_after.map(words_of);
+            let then = after.map(|after| format!(", after {after} the {} wins", mapping.sync.then.word()));
+            format!("; conflicts are asked about{}", then.unwrap_or_default())
+        }
+        (Direction::TwoWay, ConflictPolicy::Take(side)) => format!("; in a conflict the {} WINS", side.word()),
+        (Direction::TwoWay, ConflictPolicy::Newest(field)) => format!("; in a conflict the later {field} WINS"),
+    };
     let cap = mapping.sync.max_changes.map_or("no cap on changes".to_owned(), |cap| format!("held above {cap}"));
     format!(
-        "{}: {} {arrow} {}, {}; {deletes}; {cap}",
+        "{}: {} {arrow} {}, {}; {deletes}; {cap}{conflicts}",
         mapping.name,
         mapping.from.label,
         mapping.to,

@@ -267,6 +267,15 @@ fn sync_is_started_by_the_targets_name_after_all_that_it_will_do_was_said() {
         "contacts: legacy:contacts -> nova:contacts, observe; what is gone is DELETED (at most 5%); held above 5%/10m"
     );
     assert_eq!(question.must_be.as_deref(), Some("nova-sandbox"));
+    let both = |conflict: &str| {
+        let text = format!("{text}direction = \"two-way\"\n{conflict}");
+        let mapping = crm_core::project::load_mapping(".".as_ref(), "mappings/contacts.toml".as_ref(), &text);
+        orders::standing(&mapping.unwrap())
+    };
+    let asked = both("conflict = \"ask\"\nask_after = \"4h\"\nthen = \"target\"\n");
+    assert!(asked.contains("legacy:contacts <-> nova:contacts"), "{asked}");
+    assert!(asked.ends_with("; conflicts are asked about, after 4h the target wins"), "{asked}");
+    assert!(both("conflict = \"source\"\n").ends_with("; in a conflict the source WINS"));
     assert!(told(&press(&mut app, "n o v a enter")).is_empty(), "that is not the name");
     assert_eq!(told(&press(&mut app, "- s a n d b o x enter")), [SyncOrder::Start]);
     assert_eq!(app.command().unwrap(), "crm-console -C '' --env sandbox sync --detach");
@@ -432,34 +441,60 @@ fn a_conflict_is_decided_by_field_its_like_follow_and_u_takes_it_back() {
     let decide = |id: i64, takes: &[(&str, Side)]| {
         SyncOrder::Decide(id, takes.iter().map(|(name, side)| ((*name).to_owned(), *side)).collect())
     };
+    let state = |app: &App, at: usize| app.screens.sync.inbox.as_ref().unwrap().records[at].state;
     press(&mut app, "a");
     assert!(notice(&app).contains("decide all fields"), "{}", notice(&app));
-    press(&mut app, "enter");
-    assert_eq!(told(&press(&mut app, ">")), [decide(3, &[("phone", Side::Target)])]);
-    // The next open field has the cursor; what comes while the first is on its way waits for it.
-    assert!(told(&press(&mut app, "left")).is_empty());
-    assert_eq!(app.screens.sync.inbox.as_ref().unwrap().records[0].state, ConflictState::Decided);
+    press(&mut app, "w");
+    assert!(notice(&app).contains("nothing is decided"), "{}", notice(&app));
+    // A field, then the cursor is on the next that is open. Nothing is handed over before w.
+    assert!(told(&press(&mut app, "enter > left")).is_empty());
+    assert_eq!((state(&app, 0), state(&app, 1)), (ConflictState::Decided, ConflictState::Open));
     assert_eq!(app.screens.sync.command(&app.shared).unwrap(), "conflicts resolve 3 --take source --fields stage");
-    assert_eq!(told(&done(&mut app)), [decide(3, &[("stage", Side::Source)])]);
-    done(&mut app);
+    assert!(told(&press(&mut app, "a")).is_empty());
+    assert_eq!(state(&app, 1), ConflictState::Decided, "over the same fields");
+    assert_eq!(state(&app, 2), ConflictState::Open, "the third is over other fields");
+    press(&mut app, "u");
+    assert_eq!((state(&app, 0), state(&app, 1)), (ConflictState::Decided, ConflictState::Open));
+    press(&mut app, "u");
+    assert_eq!(state(&app, 0), ConflictState::Open, "the stage is open again");
+    press(&mut app, "< a");
     let both = [("phone", Side::Target), ("stage", Side::Source)];
-    assert_eq!(told(&press(&mut app, "a")), [decide(2, &both)], "the third is over other fields");
+    assert_eq!(told(&press(&mut app, "w")), [decide(2, &both), decide(3, &both)]);
     done(&mut app);
-    assert_eq!(told(&press(&mut app, "u")), [SyncOrder::Undecide(2)]);
-    done(&mut app);
+    // Handed over, and not written yet: the one at the cursor can be taken back.
+    let mut handed = vec![conflict(3, "10442", &["phone", "stage"]), conflict(1, "10444", &["stage"])];
+    decide(3, &both).foresee(&mut handed);
+    app.shared.ask(Lane::Sync, "", Request::Sync(SyncLook::default()));
+    let found = SyncSeen { conflicts: Some(handed), ..seen(troubled()) };
+    answer(&mut app, Lane::Sync, Ok(Answer::Sync(Arc::new(found))));
     assert_eq!(told(&press(&mut app, "u")), [SyncOrder::Undecide(3)]);
-    // In the list a key decides the whole of it.
     done(&mut app);
-    press(&mut app, "q down");
-    let whole = [("stage", Side::Source), ("phone", Side::Source)];
-    assert_eq!(told(&press(&mut app, "<")), [decide(2, &whole)]);
+    // In the list a key decides the whole of it.
+    press(&mut app, "q down <");
+    assert_eq!(state(&app, 1), ConflictState::Decided);
     assert!(told(&press(&mut app, "p")).is_empty() && notice(&app).contains("q leaves"), "{}", notice(&app));
+}
+
+#[test]
+fn decisions_that_are_not_handed_over_are_asked_about_before_they_are_left() {
+    let mut app = with_conflicts();
+    press(&mut app, "down down > q");
+    let Some(Overlay::Ask(question)) = app.overlays.last() else { panic!("no question") };
+    assert!(question.lines[0].shown(true).contains("1 conflicts"));
+    press(&mut app, "esc");
+    assert_eq!(app.screens.sync.inbox.as_ref().unwrap().staged(), 1);
+    let takes = vec![("stage".to_owned(), Side::Target)];
+    assert_eq!(told(&press(&mut app, "q w")), [SyncOrder::Decide(1, takes)]);
+    assert!(app.screens.sync.inbox.is_none());
+    let mut app = with_conflicts();
+    assert!(told(&press(&mut app, "> q d")).is_empty());
+    assert!(app.screens.sync.inbox.is_none());
 }
 
 #[test]
 fn a_conflict_that_is_written_meanwhile_goes_and_what_is_under_way_stays_seen() {
     let mut app = with_conflicts();
-    press(&mut app, "down >");
+    press(&mut app, "down > w");
     // A look from before the decision must not take it off the screen.
     app.shared.ask(Lane::Sync, "", Request::Sync(SyncLook::default()));
     let found = vec![conflict(3, "10442", &["phone", "stage"]), conflict(2, "10443", &["stage", "phone"])];
@@ -470,11 +505,11 @@ fn a_conflict_that_is_written_meanwhile_goes_and_what_is_under_way_stays_seen() 
     assert_eq!(inbox.records[1].state, ConflictState::Decided);
     answer(&mut app, Lane::SyncOrders, Err(Error::refused("conflict 2 is settled")));
     assert!(app.shared.telling.is_empty() && notice(&app).contains("settled"));
+    press(&mut app, "<");
     app.shared.ask(Lane::Sync, "", Request::Sync(SyncLook::default()));
     let none = SyncSeen { conflicts: Some(Vec::new()), ..seen(troubled()) };
     answer(&mut app, Lane::Sync, Ok(Answer::Sync(Arc::new(none))));
-    press(&mut app, "u");
-    assert!(notice(&app).contains("nothing to undo"));
+    assert_eq!(app.screens.sync.inbox.as_ref().unwrap().staged(), 0, "what it was about is gone");
 }
 
 #[test]
@@ -567,4 +602,10 @@ fn what_changed_just_before_is_told_of_what_went_wrong() {
     let held = lines(1).join("\n");
     assert!(held.contains("31,870 changes in plan 7f3ac2aabbcc; H shows it"), "{held}");
     assert!(!lines(2).join("\n").contains("just before"), "nothing is wrong there");
+    let mut both = app.shared.sync.lanes[2].clone();
+    both.goes_back = vec!["name".into(), "stage".into()];
+    both.stays = vec![("updated".into(), "one-way".into())];
+    let told: Vec<String> = lane_lines(&both, sync, &app.shared).into_iter().map(|(line, _)| line).collect();
+    assert!(told.contains(&"back to legacy:accounts: name, stage".to_owned()), "{told:?}");
+    assert!(told.contains(&"does not go back: updated (one-way)".to_owned()), "{told:?}");
 }

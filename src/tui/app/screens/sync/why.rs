@@ -85,6 +85,16 @@ pub fn lane_lines(lane: &LaneStatus, screen: &SyncScreen, shared: &Shared) -> Ve
         format!("{} {arrow} {}  {}: {}", lane.from, lane.to, lane.trigger.word(), lane.watching),
         Weight::Plain,
     ));
+    if !lane.goes_back.is_empty() {
+        lines.push((format!("back to {}: {}", lane.from, lane.goes_back.join(", ")), Weight::Plain));
+    }
+    if !lane.stays.is_empty() {
+        let one = |(field, why): &(String, String)| {
+            if field.is_empty() { why.clone() } else { format!("{field} ({why})") }
+        };
+        let stays: Vec<String> = lane.stays.iter().map(one).collect();
+        lines.push((format!("does not go back: {}", stays.join(", ")), Weight::Warn));
+    }
     lines.push((timely("5 min", &lane.recent), Weight::Plain));
     lines.push((timely("session", &lane.session), Weight::Plain));
     let audit = match (lane.audited, lane.audit_gap) {

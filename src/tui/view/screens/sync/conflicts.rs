@@ -30,7 +30,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, app: &App, inbox: &Conflicts, 
     }
     let like = inbox.like().filter(|other| other.state == ConflictState::Open).count();
     let like = if like > 0 { format!("  a decides {like} more like it") } else { String::new() };
-    let hint = format!(" < source wins  > target wins{like}  u undo until written");
+    let hint = format!(" < source wins  > target wins{like}  w writes  u undo");
     widgets::put(frame, area, usize::from(area.height).saturating_sub(1), &hint, look.theme.dim(), look);
 }
 
@@ -53,6 +53,9 @@ fn list(frame: &mut Frame, area: Rect, app: &App, inbox: &Conflicts, look: &Look
                 ("~", format!("{open} of {} open", conflict.fields.len()), look.theme.warn())
             }
             (ConflictState::Open, _) => ("!", "open".to_owned(), look.theme.bad()),
+            (ConflictState::Decided, _) if inbox.is_staged(conflict.id) => {
+                ("+", "decided, w writes".to_owned(), look.theme.good())
+            }
             (ConflictState::Decided, _) => ("+", "decided, unwritten".to_owned(), look.theme.good()),
             (ConflictState::Settled, _) => ("=", "settled".to_owned(), look.theme.plain()),
         };
