@@ -287,3 +287,51 @@ fn what_is_killed_between_writing_and_noting_it_has_its_effect_once() {
         assert!(written <= 2, "{point}: {written} writes of two records: {events:#?}");
     }
 }
+
+#[test]
+fn a_pushed_record_that_cannot_be_carried_over_stays_told_until_it_is_pushed_again() {
+    let project = taking("");
+    let file = project.dir.join("mappings/contacts.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("name = \"NAME\"", "name = { from = \"NAME\", clean = [\"required\"] }"))
+        .unwrap();
+    run(&project.dir, &["plan", "--out", "plan.json", "--json"]);
+    run(&project.dir, &["migrate", "--plan", "plan.json", "--confirm", "new", "--json"]).expect(0);
+    let running = project.start();
+    let address = address(&project);
+    let batch = r#"[{"ID": "C2", "NAME": null}, {"ID": "C3", "NAME": "Cyril"}]"#;
+    assert_eq!(signed(&address, "contacts", &[], batch).0, 202);
+    project.reaches(&["C1 Ann", "C2 Ben", "C3 Cyril", "C4 Dee"]);
+    let open = || project.run(&["events", "--open", "--json"]).lines();
+    until("an open event", || project.run(&["events"]).out, || open().len() == 1);
+    // A look at the source has nothing to say about it.
+    assert_eq!(signed(&address, "contacts", &[], r#"{"look": true}"#).0, 202);
+    project.source(&[("C1", "Anna"), ("C2", "Ben"), ("C3", "Cy"), ("C4", "Dee")]);
+    assert_eq!(signed(&address, "contacts", &[], r#"{"look": true}"#).0, 202);
+    project.reaches(&["C1 Anna", "C2 Ben", "C3 Cyril", "C4 Dee"]);
+    project.lane_is("a reject", |lane| lane["rejects"] == 1);
+    assert_eq!((&open()[0]["key"], &open()[0]["outcome"]), (&"C2".into(), &"rejected".into()));
+    assert_eq!(signed(&address, "contacts", &[], r#"{"ID": "C2", "NAME": "Benjamin"}"#).0, 202);
+    project.reaches(&["C1 Anna", "C2 Benjamin", "C3 Cyril", "C4 Dee"]);
+    until("no open event", || project.run(&["events"]).out, || open().is_empty());
+    project.lane_is("no reject", |lane| lane["rejects"] == 0);
+    running.end();
+}
+
+#[test]
+fn what_was_pushed_stands_until_the_sources_own_row_changes() {
+    let project = taking("");
+    let running = project.start();
+    let address = address(&project);
+    let sent = |body: &str| assert_eq!(signed(&address, "contacts", &[], body).0, 202);
+    sent(r#"[{"ID": "C2", "NAME": "Benjamin"}, {"delete": {"ID": "C3"}}, {"ID": "C9", "NAME": "Ida"}]"#);
+    project.reaches(&["C1 Ann", "C2 Benjamin", "C4 Dee", "C9 Ida"]);
+    // Another row changes at the source; these do not.
+    project.source(&[("C1", "Anna"), ("C2", "Ben"), ("C3", "Cy"), ("C4", "Dee")]);
+    sent(r#"{"look": true}"#);
+    project.reaches(&["C1 Anna", "C2 Benjamin", "C4 Dee", "C9 Ida"]);
+    project.source(&[("C1", "Anna"), ("C2", "Benno"), ("C3", "Cyra"), ("C4", "Dee")]);
+    sent(r#"{"look": true}"#);
+    project.reaches(&["C1 Anna", "C2 Benno", "C3 Cyra", "C4 Dee", "C9 Ida"]);
+    running.end();
+}

@@ -153,7 +153,7 @@ mod tests {
     fn errors_name_the_place_and_not_the_content() {
         for (text, words) in [
             ("{\"a\": secret}", "not JSON: line 1 column 7"),
-            ("[{\"a\": 1},\n {\"a\": ", "it ends too soon: line 2 column 8"),
+            ("[{\"a\": 1},\n {\"a\": ", "it ends too soon: line 2 column 7"),
             ("[]", "no records"),
             ("[{\"a\":1}, 5]", "record 2: not an object"),
             ("{}", "record 1: an empty record"),

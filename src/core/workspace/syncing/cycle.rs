@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::both::Policies;
-use super::events::{Arrival, Told, tell};
+use super::events::{Arrival, tell, tell_nothing};
 use super::lane::Lane;
 use super::work_folder;
 use crate::error::{Error, Kind, Result};
@@ -119,17 +119,8 @@ impl Cycle<'_> {
             && read_gone(&state.plan(&plan.id), &part.mapping)?.is_empty();
         let found = Found::read(&state.plan(&plan.id), &part.mapping)?;
         if nothing {
-            super::audit::follow(lane, part, &Told::default());
-            self.store.close_events(
-                &part.mapping,
-                &self
-                    .store
-                    .open_events(&part.mapping)?
-                    .into_iter()
-                    .filter_map(|line| line.event.key)
-                    .collect::<Vec<_>>(),
-                crate::journal::sync::EventOutcome::Same,
-            )?;
+            let told = tell_nothing(self.store, &part.mapping)?;
+            super::audit::follow(lane, part, &told);
         }
         let again = if nothing { false } else { self.carry_out(lane, &plan)? };
         if lane.mapping.sync.direction == Direction::TwoWay {

@@ -1,5 +1,5 @@
 //! Events out of what a cycle did: one for each record that was written or could not be.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -42,6 +42,22 @@ pub(super) struct Told {
     pub(super) left_out: u64,
     /// Of those: records that have a target row, which is not as it should be.
     pub(super) different: u64,
+    /// Records beside these that were pushed and could not be carried over: a look at the source says nothing about them.
+    pub(super) pushed_out: u64,
+}
+
+/// The event is of a record that was pushed.
+fn is_pushed(event: &SyncEvent) -> bool {
+    matches!(event.origin.as_str(), "webhook" | "socket" | "stdin")
+}
+
+/// A look found nothing to do: records that waited are as they must be, but for those that were pushed.
+pub(super) fn tell_nothing(store: &SyncStore, mapping: &str) -> Result<Told> {
+    let (pushed, others): (Vec<_>, Vec<_>) =
+        store.open_events(mapping)?.into_iter().partition(|line| is_pushed(&line.event));
+    let keys: Vec<String> = others.into_iter().filter_map(|line| line.event.key).collect();
+    store.close_events(mapping, &keys, EventOutcome::Same)?;
+    Ok(Told { pushed_out: pushed.len() as u64, ..Told::default() })
 }
 
 impl By<'_> {
@@ -77,11 +93,14 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
     }
     let (changed, clock, lag) = by.times(part);
     let done = now_ms();
-    let open: HashMap<String, Option<String>> = store
+    let open: HashMap<String, SyncEvent> = store
         .open_events(&part.mapping)?
         .into_iter()
-        .filter_map(|line| Some((line.event.key?, line.event.reason)))
+        .filter_map(|line| Some((line.event.key.clone()?, line.event)))
         .collect();
+    // Of these a plan tells only if it looked at them: their rows need not be the source's.
+    let pushed: HashSet<&String> = open.iter().filter(|(_, event)| is_pushed(event)).map(|(key, _)| key).collect();
+    let mut looked: HashSet<String> = HashSet::new();
     let event = |key: Option<String>, operation: &str, outcome: EventOutcome, reason: Option<String>| {
         let arrival = by.arrival(key.as_deref());
         let (changed, clock, lag) = arrival
@@ -105,6 +124,9 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
     let mut more = 0_u64;
     each_operation(part, plan_dir, |op, key, has_target| {
         let key = key.unwrap_or_default();
+        if pushed.contains(&key.to_owned()) {
+            looked.insert(key.to_owned());
+        }
         if left.contains_key(key) {
             told.different += u64::from(has_target);
             return;
@@ -123,7 +145,7 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
     let mut still: Vec<&String> = Vec::new();
     for (key, reject) in &left {
         still.push(key);
-        if open.get(key).is_some_and(|reason| reason.as_deref() == Some(reject.cause.as_str())) {
+        if open.get(key).is_some_and(|event| event.reason.as_deref() == Some(reject.cause.as_str())) {
             continue;
         }
         let outcome = match (reject.step.as_str(), reject.kind.as_str()) {
@@ -138,9 +160,13 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
         }
     }
     // Where only pushed records were looked at, nothing is known of the others.
-    let asked = |key: &String| by.arrivals.is_none_or(|arrivals| arrivals.contains_key(key));
+    let asked = |key: &String| match by.arrivals {
+        Some(arrivals) => arrivals.contains_key(key),
+        None => !pushed.contains(key) || looked.contains(key),
+    };
+    told.pushed_out = pushed.iter().filter(|key| !left.contains_key(**key) && !asked(key)).count() as u64;
     let gone: Vec<String> = open.keys().filter(|key| !left.contains_key(*key) && asked(key)).cloned().collect();
-    let written: std::collections::HashSet<&str> = events.iter().filter_map(|event| event.key.as_deref()).collect();
+    let written: HashSet<&str> = events.iter().filter_map(|event| event.key.as_deref()).collect();
     let same: Vec<String> = gone.into_iter().filter(|key| !written.contains(key.as_str())).collect();
     store.close_events(&part.mapping, &same, EventOutcome::Same)?;
     if by.known {

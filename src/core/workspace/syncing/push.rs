@@ -123,6 +123,12 @@ impl Form {
     }
 }
 
+/// Names in a row, the first dozen of them.
+fn list(names: &[String]) -> String {
+    let shown = names[..names.len().min(12)].join(", ");
+    if names.len() > 12 { format!("{shown} and {} more", names.len() - 12) } else { shown }
+}
+
 impl Desk for PushDesk {
     fn metrics(&self) -> Result<String> {
         let workspace = self.state.lock().unwrap_or_else(PoisonError::into_inner).workspace.clone();
@@ -137,7 +143,6 @@ impl Desk for PushDesk {
                 misfits = form.misfits(item);
             }
             let record = at + 1;
-            let list = |names: &[String]| names.iter().take(12).cloned().collect::<Vec<_>>().join(", ");
             if !misfits.0.is_empty() {
                 let (unknown, known) = (list(&misfits.0), list(&form.columns));
                 return Err(Refusal::Bad(format!(
