@@ -24,7 +24,7 @@ fn a_sample_and_then_what_changed_are_planned_and_run_by_keys() {
     // Its ledger knows the sample; what is left is what an incremental plan looks at.
     terminal.keys("4i");
     let screen = terminal.wait("the incremental plan", |text, beside| {
-        text.contains("  incremental  ") && text.contains("rows looked at") && beside.title.contains("idle")
+        text.contains("  incremental  ") && text.contains(" looked at, ") && beside.title.contains("idle")
     });
     assert!(screen.contains("Closes."), "{screen}");
     terminal.keys("d");

@@ -148,7 +148,16 @@ impl Lane {
     pub(super) fn next(&self) -> Option<Instant> {
         let open = self.status.pending > 0 || self.status.rejects > 0 || self.status.oldest.is_some();
         let refresh = self.refreshed + if open { REFRESH } else { SCORE_EVERY };
-        [Some(refresh), self.retry, self.rest].into_iter().flatten().min()
+        if self.memory.paused {
+            return Some(refresh);
+        }
+        let now = Instant::now();
+        if self.sign.is_some() && self.is_ready() {
+            return Some(now);
+        }
+        // A rest that is over wakes nobody: without a sign there is nothing to do.
+        let rest = self.rest.filter(|until| *until > now);
+        [Some(refresh), self.retry, rest].into_iter().flatten().min()
     }
 
     /// Deals with what waits for it.
