@@ -8,7 +8,7 @@ mod options;
 mod sync;
 
 pub(crate) use actions::{CutoverAction, RejectsAction};
-pub(crate) use options::{How, Pace, VerifyArgs, Which};
+pub(crate) use options::{How, Pace, RevertArgs, VerifyArgs, Which};
 pub(crate) use sync::{ConflictsAction, EventsArgs, FailOn, LaneAction, PushArgs, StatusArgs, SyncArgs, TakeSide};
 
 /// Move CRM data from an old CRM to a new one, see every change before it happens, and prove that it arrived.
@@ -237,12 +237,11 @@ pub(crate) enum Command {
     },
     /// Plan to take a run back: rows that it wrote become what they were, unless somebody changed them since. Nothing is
     /// written before that plan is confirmed with `migrate --plan`.
-    Revert {
-        /// Run id.
-        run: String,
-        /// Only these mappings of it; all if left out.
-        mappings: Vec<String>,
-    },
+    ///
+    /// With --sync it is what sync wrote for a mapping within a span of time, at both of its sides; the loop need not be
+    /// stopped. From then on sync leaves those records alone until the side that still holds the change changes again;
+    /// `resync MAPPING [KEY...]` carries the change over all the same.
+    Revert(RevertArgs),
     /// Ask a run to stop before it publishes.
     Cancel {
         /// Run id.

@@ -79,7 +79,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Rejects { action } => rejects::run(&common, &action, out),
         Command::Cutover { action } => cutover::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
-        Command::Revert { run, mappings } => revert::revert(&common, &run, &mappings, out),
+        Command::Revert(arguments) => revert::revert(&common, &arguments, out),
         Command::Cancel { run } => control::cancel(&common, &run, out),
         Command::Stop { run } => control::stop(&common, &run, out),
         Command::Pause { run } => control::pause(&common, &run, out),

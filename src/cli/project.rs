@@ -176,9 +176,7 @@ pub(crate) fn plan(
     let against = against.map(|with| workspace.plan_against(&plan, with, &monitor)).transpose()?;
     monitor.done();
     if let Some(file) = file {
-        let text = serde_json::to_string_pretty(&plan)
-            .map_err(|error| Error::platform(format!("cannot write the plan as JSON: {error}")))?;
-        std::fs::write(file, text + "\n").map_err(|error| Error::io("write", file, &error))?;
+        write_plan(&plan, file)?;
     }
     if out.is_json() {
         match &against {
@@ -196,6 +194,13 @@ pub(crate) fn plan(
         }
     }
     Ok(if plan.mappings.iter().all(|mapping| mapping.counts.is_noop()) { 0 } else { DIFFERENCES })
+}
+
+/// Writes a plan to a file, for `migrate --plan`.
+pub(crate) fn write_plan(plan: &Plan, file: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(plan)
+        .map_err(|error| Error::platform(format!("cannot write the plan as JSON: {error}")))?;
+    std::fs::write(file, text + "\n").map_err(|error| Error::io("write", file, &error))
 }
 
 /// A plan against an earlier one, for people.

@@ -5,6 +5,7 @@ mod live;
 mod matrix;
 mod one_way;
 mod push;
+mod spans;
 mod trouble;
 
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! Options that several commands share, or that one command has many of.
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 /// How fast a run goes.
@@ -29,6 +31,28 @@ pub(crate) struct VerifyArgs {
     /// Make the plan that mends what is mismatched or missing. It is shown and run like every plan.
     #[arg(long)]
     pub(crate) repair: bool,
+}
+
+/// What `revert` takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RevertArgs {
+    /// Run id.
+    #[arg(required_unless_present = "sync")]
+    pub(crate) run: Option<String>,
+    /// Only these mappings of it; all if left out.
+    pub(crate) mappings: Vec<String>,
+    /// Instead of a run: what sync wrote for this mapping.
+    #[arg(long, value_name = "MAPPING", conflicts_with_all = ["run", "mappings"], requires = "since")]
+    pub(crate) sync: Option<String>,
+    /// From then on: 09:00 or 2026-11-25 09:00 (UTC, as `events` shows it), 2026-11-25T09:00:00+01:00, -30m, "2h ago".
+    #[arg(long, value_name = "TIME", requires = "sync", allow_hyphen_values = true)]
+    pub(crate) since: Option<String>,
+    /// Up to then; now if left out.
+    #[arg(long, value_name = "TIME", requires = "sync", allow_hyphen_values = true)]
+    pub(crate) until: Option<String>,
+    /// Also write the plan to this file, for `migrate --plan`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// How a plan is made.

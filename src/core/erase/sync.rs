@@ -10,10 +10,12 @@ use crate::error::Result;
 use crate::journal::StateDir;
 use crate::journal::erased::{Known, Sign};
 use crate::journal::sync::{ConflictField, PushedChange, SyncStore, Traces};
+use crate::migrate::revert::span;
 use crate::resolve::show_key;
 use crate::table::snapshot::forget::ERASED;
 
-/// Folders that hold what a run holds: those of runs, of the cycles that loops keep, and of the ones they have in hand.
+/// Folders that hold what a run holds: those of runs, of the cycles that loops keep, of the ones they have in hand, and of
+/// those that are folded for a plan that takes them back.
 pub(super) fn run_folders(state: &StateDir) -> Vec<PathBuf> {
     let mut found = folders(&state.path().join("runs"));
     for env in folders(&state.sync().join("cycles")) {
@@ -24,6 +26,7 @@ pub(super) fn run_folders(state: &StateDir) -> Vec<PathBuf> {
     for env in folders(&state.sync().join("work")) {
         found.extend(folders(&env));
     }
+    found.extend(folders(&state.path().join("plans")).iter().map(|plan| span::folder(plan)).filter(|dir| dir.is_dir()));
     found
 }
 

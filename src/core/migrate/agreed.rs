@@ -41,6 +41,10 @@ pub(super) struct Agreed<'a> {
 impl Agreed<'_> {
     /// Brings the ledger up to date.
     pub(super) fn apply(&self) -> Result<()> {
+        if matches!(self.plan.purpose, Purpose::RevertSync { .. }) {
+            // The ledger forgot these records before anything was written.
+            return super::taken_back::end(self.state, self.plan, self.run_dir);
+        }
         if matches!(self.plan.purpose, Purpose::Revert { .. }) {
             // What was agreed on holds no more. Without a ledger the next plan looks at all rows and makes a new one.
             return Ledger::remove(&self.state.ledger(&self.part.mapping, self.plan.env.as_deref()));

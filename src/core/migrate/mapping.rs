@@ -12,6 +12,7 @@ use super::picked::{kept, pick, pick_rows};
 use super::postimages::{self, PostImage, PostImages, Wrote};
 use super::preimages::PreImages;
 use super::report::MappingReport;
+use super::revert::reverted_folder;
 use super::staged::{self, Fate, Stage};
 use super::trail::{Next, Trail, links_file};
 use super::waiting::Waiting;
@@ -19,7 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::journal::{Crosswalk, Event, MappingResult, Pass, RunLog};
 use crate::monitor::{Progress, WithinBatch};
 use crate::plan::ops::{Changes, Inserts, OpsReader, PendingLink};
-use crate::plan::{Cause, MappingPlan, Operation, Purpose};
+use crate::plan::{Cause, MappingPlan, Operation};
 use crate::platform::{
     ChangeBatch, ChangeKind, Connector, ObjectVersion, Published, RowResult, TargetWriter, WriteContext,
 };
@@ -54,6 +55,7 @@ pub(super) fn execute(
 ) -> Result<Executed> {
     let plan = &run.plan.mappings[place];
     shared.log.write(Event::Begun { mapping: plan.mapping.clone(), to: plan.to.to_string() })?;
+    super::taken_back::begin(run, plan)?;
     let source = run.source_snapshot(plan)?;
     let trail = shared.trail.take();
     let planned = if trail.as_ref().is_some_and(Trail::is_begun) {
@@ -98,9 +100,9 @@ pub(super) fn execute(
         run.monitor.between(0, None)?;
         let context = WriteContext { run_dir: run.dir.to_owned(), planned, columns: plan.write_columns() };
         let mut writer = connector.write(&plan.to.object, &context)?;
-        if let Purpose::Revert { run: reverted } = &run.plan.purpose {
+        if let Some(reverted) = reverted_folder(run.state, run.plan) {
             writer.spare_others()?;
-            if let Some(ending) = postimages::ending(&run.state.run(reverted), &plan.mapping)? {
+            if let Some(ending) = postimages::ending(&reverted, &plan.mapping)? {
                 writer.set_ending(&ending);
             }
         }
@@ -355,7 +357,7 @@ impl Writing<'_, '_> {
 
     /// The plan takes a run back.
     pub(super) fn reverts(&self) -> bool {
-        matches!(self.run.plan.purpose, Purpose::Revert { .. })
+        self.run.plan.purpose.is_revert()
     }
 
     fn insert(&mut self, inserts: Inserts, next: Next) -> Result<()> {
@@ -444,7 +446,7 @@ impl Writing<'_, '_> {
         let counts = outcome.counts;
         let budget = (run.budget)(&plan.mapping).of(counts.read);
         // What cannot be taken back is listed and stays; the rest goes back all the same.
-        let reverts = matches!(run.plan.purpose, Purpose::Revert { .. });
+        let reverts = run.plan.purpose.is_revert();
         if counts.rejected > budget && !reverts {
             return Err(Error::data(format!(
                 "{} of {} rows were rejected, the error budget is {budget}; nothing was published",

@@ -22,6 +22,7 @@ pub(crate) mod recovery;
 mod report;
 pub(crate) mod revert;
 pub(crate) mod staged;
+mod taken_back;
 mod trail;
 pub(crate) mod verify;
 mod waiting;

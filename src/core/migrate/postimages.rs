@@ -64,7 +64,8 @@ pub(crate) struct PostImage {
     pub(crate) wrote: Wrote,
     /// Ordinal before the run; None for new rows.
     pub(crate) ordinal: Option<u64>,
-    /// Ordinal after the run, as far as this mapping goes; None for rows that are gone and for those behind the old ones.
+    /// Ordinal after the run, as far as this mapping goes; None for rows that are gone and for those behind the old ones. Of
+    /// what sync did within a span of time it says where a row that is gone stood: before the row of this ordinal now.
     pub(crate) place: Option<u64>,
     /// Key as the crosswalk knows it.
     pub(crate) key: Option<String>,
@@ -227,6 +228,29 @@ impl PostImages {
         }
         std::fs::remove_file(&noted).map_err(|error| Error::io("remove", &noted, &error))
     }
+}
+
+/// Writes the rows of a mapping as they are known, in this order.
+pub(crate) fn write(run_dir: &Path, mapping: &str, rows: &[PostImage]) -> Result<()> {
+    private_folder(&folder(run_dir))?;
+    let path = path(run_dir, mapping);
+    let mut out: Option<StoreWriter> = None;
+    for part in rows.chunks(OPS_BATCH) {
+        let mut columns = Columns::default();
+        part.iter().cloned().for_each(|row| columns.push(row));
+        let mut frame = columns.frame()?;
+        let writer = match &mut out {
+            Some(writer) => writer,
+            None => out.insert(StoreWriter::create(&path, frame.schema())?),
+        };
+        writer.write(&mut frame)?;
+    }
+    out.map_or(Ok(()), |out| out.finish().map(drop))
+}
+
+/// Notes what the platform did to the end of the object, as another run was told of it.
+pub(crate) fn note_ending(run_dir: &Path, mapping: &str, ending: &str) -> Result<()> {
+    super::write_whole(&ending_path(run_dir, mapping), ending.as_bytes())
 }
 
 fn ending_path(run_dir: &Path, mapping: &str) -> PathBuf {

@@ -221,6 +221,17 @@ pub(crate) fn undo(run_dir: &Path, mapping: &str) -> Result<HashMap<String, Opti
     Ok(known)
 }
 
+/// Keeps what [`undo`] answers in another folder: of several runs that are taken back together.
+pub(crate) fn keep_undo(run_dir: &Path, mapping: &str, known: &HashMap<String, Option<String>>) -> Result<()> {
+    let mut known: Vec<_> = known.iter().collect();
+    known.sort();
+    let mut undo = Undo::open(run_dir, mapping)?;
+    for (key, before) in known {
+        undo.note(key, before.as_deref())?;
+    }
+    undo.settle()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

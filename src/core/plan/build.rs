@@ -14,6 +14,7 @@ use super::output::Output;
 use super::probe::probe;
 use super::shape::Shape;
 use super::sides::{Arbiter, Only, Sides};
+use super::taken_back::LeftAlone;
 use super::target_rows::{TargetRows, kept_path};
 use super::{MappingPlan, Rows};
 use crate::error::Result;
@@ -71,6 +72,8 @@ pub(crate) struct Job<'a> {
     pub(crate) arbiter: Option<&'a dyn Arbiter>,
     /// What of the plan is done; None: all of it.
     pub(crate) only: Option<&'a Only>,
+    /// Records that are left alone because sync's work on them was taken back.
+    pub(crate) left_alone: Option<&'a LeftAlone>,
     pub(crate) monitor: &'a dyn Monitor,
 }
 
@@ -189,6 +192,11 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     }
     let deletes = job.may_delete(done, &state);
     let mut rows = TargetRows::decide(shape, &facts, &known, &state, deletes, job.asked.is_some());
+    if let (Some(left_alone), Some(target)) = (job.left_alone, job.target) {
+        let before = rows.changes();
+        rows.ask(shape, target, |key, _| Ok(left_alone.may_go(job.secret, key)))?;
+        out.left_alone = before - rows.changes();
+    }
     if let (Some(sides), Some(target)) = (&mut sides, job.target) {
         rows.ask(shape, target, |key, row| sides.may_go(key, facts.cells_hash[row as usize]))?;
     }

@@ -32,6 +32,9 @@ impl Intent {
         if let Some(about) = self.purpose.about() {
             return format!("{} of {about}", self.purpose.word());
         }
+        if let Purpose::RevertSync { mapping, since, until } = &self.purpose {
+            return format!("revert of sync {mapping} {}", span_words(*since, *until));
+        }
         match &self.selection {
             // Said at length for plans: `a sample of 20 accounts with all that …`.
             Selection::Chosen { by, .. } => {
@@ -43,6 +46,15 @@ impl Intent {
             Selection::All => self.word().to_owned(),
         }
     }
+}
+
+/// A span of time in UTC: `11-25 09:00:00..09:30:00`; the day again where it is another one.
+pub fn span_words(since: i64, until: i64) -> String {
+    let at = |millis: i64, form: &str| {
+        chrono::DateTime::from_timestamp_millis(millis).map_or_else(|| "?".to_owned(), |at| at.format(form).to_string())
+    };
+    let same = at(since, "%F") == at(until, "%F");
+    format!("{}..{}", at(since, "%m-%d %T"), at(until, if same { "%T" } else { "%m-%d %T" }))
 }
 
 impl Plan {
@@ -78,6 +90,19 @@ mod tests {
                 of(Purpose::Revert { run: run() }, Mode::Full, Selection::All),
                 "revert",
                 "revert of 20261125-090000-7f3ac2",
+            ),
+            (
+                of(
+                    Purpose::RevertSync {
+                        mapping: "contacts".into(),
+                        since: 1_764_061_200_000,
+                        until: 1_764_063_000_000,
+                    },
+                    Mode::Full,
+                    Selection::All,
+                ),
+                "revert",
+                "revert of sync contacts 11-25 09:00:00..09:30:00",
             ),
             (of(Purpose::Repair { plan: "7f3ac2".into() }, Mode::Full, chosen("x")), "repair", "repair of 7f3ac2"),
         ] {

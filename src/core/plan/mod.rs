@@ -25,10 +25,11 @@ mod selection;
 pub(crate) mod shape;
 pub(crate) mod sides;
 pub(crate) mod store;
+pub(crate) mod taken_back;
 pub(crate) mod target_rows;
 
 pub(crate) use build::{Job, plan_mapping};
-pub use intent::Intent;
+pub use intent::{Intent, span_words};
 pub(crate) use selection::Rows;
 pub use selection::{Purpose, Selection};
 

@@ -42,6 +42,8 @@ pub(super) struct Output {
     material: Material,
     /// Ledger entries that stay as they are.
     spared: HashSet<Hidden>,
+    /// Target rows that stay although the source lacks them, because their going was taken back.
+    pub(super) left_alone: u64,
 }
 
 impl Output {
@@ -80,6 +82,7 @@ impl Output {
             .collect();
         Ok(Self {
             spared: HashSet::new(),
+            left_alone: 0,
             material: Material::create(job.dir, shape, job.secret, job.looked.map(|looked| looked.own.clone()))?,
             ops: OpsWriter::create(&ops_path(job.dir, name), &shape.columns, &links)?,
             rejects,
@@ -120,6 +123,11 @@ impl Output {
         chunk: &mut Vec<Classified>,
     ) -> Result<()> {
         let shape = job.shape;
+        if let Some(left_alone) = job.left_alone {
+            for batch in chunk.iter_mut() {
+                left_alone.hold(shape, job.secret, facts, batch)?;
+            }
+        }
         if let Some(sides) = sides.as_deref_mut() {
             for batch in chunk.iter_mut() {
                 lost_in_target(job, sides, batch)?;
@@ -357,6 +365,12 @@ impl Output {
             }),
             ..MappingPlan::empty(&shape.mapping.name)
         };
+        if self.left_alone > 0 {
+            plan.warnings.push(format!(
+                "{} rows stay although the source lacks them: that they went was taken back",
+                self.left_alone
+            ));
+        }
         judge(job, state, rows, deletes, &mut plan);
         Ok((plan, self.image.unwrap_or_default()))
     }

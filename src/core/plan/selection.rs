@@ -28,6 +28,16 @@ pub enum Purpose {
         /// The run.
         run: String,
     },
+    /// To take back what sync wrote within a span of time, at both sides of a mapping.
+    #[serde(rename = "revert_sync")]
+    RevertSync {
+        /// The mapping.
+        mapping: String,
+        /// From then on, milliseconds since 1970.
+        since: i64,
+        /// Up to then.
+        until: i64,
+    },
 }
 
 impl Purpose {
@@ -38,16 +48,20 @@ impl Purpose {
             Self::Retry { .. } => "retry",
             Self::Repair { .. } => "repair",
             Self::Sync => "sync",
-            Self::Revert { .. } => "revert",
+            Self::Revert { .. } | Self::RevertSync { .. } => "revert",
         }
     }
     /// The run or plan that it is about.
     pub fn about(&self) -> Option<&str> {
         match self {
-            Self::Migrate | Self::Sync => None,
+            Self::Migrate | Self::Sync | Self::RevertSync { .. } => None,
             Self::Retry { run } | Self::Revert { run } => Some(run),
             Self::Repair { plan } => Some(plan),
         }
+    }
+    /// It takes something back.
+    pub const fn is_revert(&self) -> bool {
+        matches!(self, Self::Revert { .. } | Self::RevertSync { .. })
     }
 }
 

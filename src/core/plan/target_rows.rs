@@ -104,6 +104,11 @@ impl TargetRows {
         Ok(())
     }
 
+    /// Target rows that the policies would delete or mark.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.len() as u64
+    }
+
     /// Target rows that the policies would delete.
     pub(crate) fn deletes(&self) -> u64 {
         self.deleted().count() as u64

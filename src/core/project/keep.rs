@@ -46,6 +46,9 @@ pub struct StateConfig {
     pub snapshots: usize,
     /// Plans that are kept beside those that runs refer to.
     pub plans: usize,
+    /// Cycles of sync that wrote something, of each mapping and way: what taking a span of sync back needs. They go with
+    /// the images of runs of their age, too.
+    pub cycles: usize,
     /// Rows as they were before a run, and as it left them: what taking it back needs.
     pub images: Span,
     /// Rejects of a run, and what its verify found.
@@ -56,7 +59,14 @@ pub struct StateConfig {
 
 impl Default for StateConfig {
     fn default() -> Self {
-        Self { snapshots: 3, plans: 5, images: Span::days(30), rejects: Span::days(90), runs: Span::days(365) }
+        Self {
+            snapshots: 3,
+            plans: 5,
+            cycles: 1_000,
+            images: Span::days(30),
+            rejects: Span::days(90),
+            runs: Span::days(365),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::plan::links::ParentIndex;
 use crate::plan::rows::{self, Snapshots};
 use crate::plan::shape::Shape;
 use crate::plan::sides::{Arbiter, Only};
+use crate::plan::taken_back::LeftAlone;
 use crate::plan::{Job, MappingPlan, Operation, Plan, Purpose, Rows, plan_mapping, store};
 use crate::platform::{Connector, Source};
 use crate::project::words::did_you_mean;
@@ -84,6 +85,8 @@ pub(crate) struct PlanRequest {
     pub(crate) arbiter: Option<Arc<dyn Arbiter>>,
     /// What of the plan is done; None: all of it. Such a plan says nothing to a ledger.
     pub(crate) only: Option<Arc<Only>>,
+    /// Records that are left alone because sync's work on them was taken back.
+    pub(crate) left_alone: Option<Arc<LeftAlone>>,
     /// Rows of a batch. The plan does not depend on it.
     pub(crate) batch_rows: usize,
 }
@@ -102,6 +105,7 @@ impl Default for PlanRequest {
             sources: HashMap::new(),
             arbiter: None,
             only: None,
+            left_alone: None,
             batch_rows: crate::table::snapshot::ROW_GROUP,
         }
     }
@@ -238,6 +242,7 @@ impl Workspace {
                 tolerant: request.purpose == Purpose::Sync,
                 arbiter: request.arbiter.as_deref(),
                 only: request.only.as_deref(),
+                left_alone: request.left_alone.as_deref(),
                 monitor,
             };
             let (mut plan, image) =

@@ -15,6 +15,7 @@ use hashbrown::HashSet;
 use serde::Serialize;
 
 use super::Workspace;
+use super::syncing::note_gone;
 use crate::error::Result;
 use crate::journal::{Entry, RunRecord, RunState, StateDir};
 use crate::plan::{Purpose, store};
@@ -120,7 +121,7 @@ impl Workspace {
         let keep = &self.project().state;
         let lanes = entries(&state.sync().join("cycles")).into_iter().flat_map(|env| entries(&env));
         for cycle in lanes.flat_map(|lane| entries(&lane)) {
-            if keep.images.is_over(cycle_age(&cycle)) {
+            if cycle.is_dir() && keep.images.is_over(cycle_age(&cycle)) && (sweep.dry || note_gone(&cycle).is_ok()) {
                 sweep.remove(CYCLES, &cycle);
             }
         }
@@ -142,7 +143,7 @@ impl Workspace {
         let about = used.iter().filter_map(|id| match store::load(&plans.join(id)).ok()?.purpose {
             Purpose::Repair { plan } => Some(plan),
             Purpose::Retry { run } | Purpose::Revert { run } => plan_of(&run),
-            Purpose::Migrate | Purpose::Sync => None,
+            Purpose::Migrate | Purpose::Sync | Purpose::RevertSync { .. } => None,
         });
         let about: Vec<String> = about.collect();
         used.extend(about);
@@ -251,7 +252,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn bytes_in(path: &Path) -> u64 {
+pub(super) fn bytes_in(path: &Path) -> u64 {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => entries(path).iter().map(|path| bytes_in(path)).sum(),
         Ok(metadata) => metadata.len(),
@@ -321,6 +322,8 @@ fn add(path: &Path, what: &'static str, gone: &HashSet<PathBuf>, parts: &mut BTr
         "runs" if is_image(name) => "images",
         "runs" if is_reject(name) => "rejects",
         "sync" if name == "cycles" => CYCLES,
+        // When the newest one went that is gone.
+        CYCLES if name.starts_with('.') => "sync",
         what => what,
     };
     match path.symlink_metadata() {

@@ -28,12 +28,27 @@ pub struct Revert {
 impl Revert {
     /// Rows are as they were before the run, but for those that are held.
     pub fn is_done(&self) -> bool {
-        self.plan.mappings.iter().all(|part| part.counts.is_noop())
+        is_done(&self.plan)
     }
     /// Rows that are left as they are.
     pub fn held(&self) -> u64 {
         self.plan.mappings.iter().map(|part| part.counts.held).sum()
     }
+}
+
+/// A plan has nothing to write.
+pub(super) fn is_done(plan: &Plan) -> bool {
+    plan.mappings.iter().all(|part| part.counts.is_noop())
+}
+
+/// What is taken back.
+pub(super) struct What<'a> {
+    /// In words.
+    pub(super) words: &'a str,
+    /// The folder of a run, or one like it.
+    pub(super) dir: &'a Path,
+    /// It is what sync did within a span of time.
+    pub(super) span: bool,
 }
 
 impl Workspace {
@@ -61,7 +76,9 @@ impl Workspace {
         let mut out: Vec<MappingPlan> = Vec::new();
         for part in parts {
             monitor.check()?;
-            let planned = self.revert_mapping(&record.id, &dir, part, made.path(), monitor);
+            let what = What { words: &format!("run {}", record.id), dir: &dir, span: false };
+            let rows = rows_folder(&state, &record.id, &part.mapping)?;
+            let planned = self.revert_mapping(&what, part, made.path(), rows, monitor);
             let planned = planned.map_err(|error| error.at(format!("mapping {}", part.mapping)))?;
             out.extend(planned);
         }
@@ -108,27 +125,29 @@ impl Workspace {
         Ok(parts)
     }
 
-    fn revert_mapping(
+    pub(super) fn revert_mapping(
         &self,
-        run: &str,
-        run_dir: &Path,
+        what: &What<'_>,
         part: &MappingPlan,
         dir: &Path,
+        rows_dir: PathBuf,
         monitor: &dyn Monitor,
     ) -> Result<Option<MappingPlan>> {
         let to = self.connector(&part.to.platform)?;
         if !to.version(&part.to.object)?.exists {
             return Err(Error::refused(format!("{} is gone", part.to))
-                .advise("bring it back first; what the run changed in it is still kept"));
+                .advise("bring it back first; what was changed in it is still kept"));
         }
         let object = Source::Object(part.to.object.clone());
         let target = self.snapshot(&part.to.platform, &object, &part.to.to_string(), Freshness::Now, monitor)?;
-        let before = self.open_snapshot(&part.target_snapshot).ok().flatten();
+        // Of several cycles each found another one.
+        let before = if what.span { None } else { self.open_snapshot(&part.target_snapshot).ok().flatten() };
         let before = before.filter(|before| before.meta().version == part.target_version);
         let state = StateDir::of(&self.project().root);
         let mut planned = plan_mapping(&Job {
-            run,
-            run_dir,
+            what: what.words,
+            run_dir: what.dir,
+            span: what.span,
             part,
             before: before.as_ref(),
             target: &target,
@@ -136,7 +155,7 @@ impl Workspace {
             here: &to.capabilities(&part.to.object)?,
             crosswalk: &state.crosswalk(self.project().env.as_deref())?,
             dir,
-            rows_dir: rows_folder(&state, run, &part.mapping)?,
+            rows_dir,
             monitor,
         })?;
         if let Some(plan) = &mut planned {
@@ -176,7 +195,7 @@ fn not_kept(run: &str, what: &str) -> Error {
 }
 
 /// A new folder for rows as they were before a run.
-fn rows_folder(state: &StateDir, run: &str, mapping: &str) -> Result<PathBuf> {
+pub(super) fn rows_folder(state: &StateDir, run: &str, mapping: &str) -> Result<PathBuf> {
     let folder = state.snapshots().join("reverts").join(state_file_name(&format!("{run}.{mapping}")));
     crate::journal::private_folder(&folder)?;
     let taken = |number: &u32| folder.join(number.to_string()).exists();

@@ -1,6 +1,6 @@
 //! Starting, executing and watching runs.
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{VerifyRequest, Workspace};
 use crate::error::{Error, Kind, Result};
@@ -17,6 +17,8 @@ use crate::score::{Consistency, Tally};
 
 /// Time between two looks at a run that is followed.
 const LOOK: Duration = Duration::from_millis(150);
+/// How long a run that goes between two cycles of a sync loop waits for the one that is being written.
+const CYCLE: Duration = Duration::from_secs(60);
 
 impl Workspace {
     /// Starts the engine process on a stored plan. `confirm` must be [`Plan::confirm`]. Answers the run's id at once.
@@ -142,9 +144,7 @@ impl Workspace {
         let dir = state.run(&record.id);
         let plan = read_plan(&dir)?;
         let targets: Vec<String> = plan.mappings.iter().map(|mapping| mapping.to.to_string()).collect();
-        let names = plan.mappings.iter().map(|mapping| mapping.mapping.as_str());
-        let names = names.chain(targets.iter().map(String::as_str));
-        let _held = TargetLocks::take(&state, plan.env.as_deref(), names, &Owner::of_run(&record.id))?;
+        let _held = self.lock(&plan, &targets, &record.id, monitor)?;
         self.recover_others(control, &record.id, &plan)?;
         record.state = RunState::Running;
         control.put_run(record)?;
@@ -208,6 +208,24 @@ impl Workspace {
         RunReport { version: 1, run: ended, mappings }.write(&dir)
     }
 
+    /// The locks of a run. One that takes back what sync did goes in between two cycles of a loop that holds the mapping.
+    fn lock(&self, plan: &Plan, targets: &[String], run: &str, monitor: &dyn Monitor) -> Result<TargetLocks> {
+        let (state, owner) = (self.state(), Owner::of_run(run));
+        let between = matches!(plan.purpose, Purpose::RevertSync { .. });
+        let names = plan.mappings.iter().map(|mapping| mapping.mapping.as_str()).filter(|_| !between);
+        let names: Vec<&str> = names.chain(targets.iter().map(String::as_str)).collect();
+        let until = Instant::now() + CYCLE;
+        loop {
+            match TargetLocks::take(&state, plan.env.as_deref(), names.iter().copied(), &owner) {
+                Err(error) if between && error.kind() == Kind::Busy && Instant::now() < until => {
+                    monitor.check()?;
+                    std::thread::sleep(LOOK / 10);
+                }
+                taken => return taken,
+            }
+        }
+    }
+
     /// Brings dead runs to their end before anything new is written, those on the same targets above all.
     fn recover_others(&self, control: &Control, own: &str, plan: &Plan) -> Result<()> {
         let state = self.state();
@@ -250,6 +268,9 @@ impl Workspace {
         let names: Vec<String> = plan.mappings.iter().map(|mapping| mapping.mapping.clone()).collect();
         let fresh = match &plan.purpose {
             Purpose::Revert { run } => self.revert(run, &names, monitor).ok()?.plan,
+            Purpose::RevertSync { mapping, since, until } => {
+                self.revert_sync(mapping, *since, *until, monitor).ok()?.plan
+            }
             _ => self.plan(&names, None, monitor).ok()?,
         };
         Some(format!("a fresh plan was made of what the target holds now: {}", fresh.id))

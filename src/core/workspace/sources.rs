@@ -1,12 +1,12 @@
 //! Sources after a run: what came to them since they were read is not in it. The snapshot makes that harmless; it is told.
 use super::Workspace;
-use crate::plan::{MappingPlan, Plan, Purpose};
+use crate::plan::{MappingPlan, Plan};
 use crate::platform::Source;
 
 impl Workspace {
     /// Sources of a plan that are not as they were when they were read, in words.
     pub(super) fn sources_since(&self, plan: &Plan) -> Vec<String> {
-        if matches!(plan.purpose, Purpose::Revert { .. }) {
+        if plan.purpose.is_revert() {
             return Vec::new();
         }
         plan.mappings.iter().filter_map(|mapping| self.source_since(mapping)).collect()

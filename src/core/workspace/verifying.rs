@@ -14,7 +14,7 @@ use crate::migrate::{Failure, RecordState};
 use crate::monitor::Monitor;
 use crate::plan::shape::Shape;
 use crate::plan::store::refuse_erased;
-use crate::plan::{MappingPlan, Plan, Purpose, Selection};
+use crate::plan::{MappingPlan, Plan, Selection};
 use crate::platform::{Connector, Source};
 use crate::project::Mapping;
 use crate::table::Snapshot;
@@ -65,9 +65,9 @@ impl Workspace {
                 None => HashSet::new(),
             };
             let job = Read { plan: part, dir: &state.plan(&plan.id), crosswalk: &crosswalk, unwritten: &unwritten };
-            let verified = match &plan.purpose {
-                Purpose::Revert { run } => self.verify_revert(part, &state.plan(&plan.id), &state.run(run), monitor),
-                _ => self.verify_mapping(&job, request.values, monitor),
+            let verified = match revert::reverted_folder(&state, plan) {
+                Some(reverted) => self.verify_revert(part, &state.plan(&plan.id), &reverted, monitor),
+                None => self.verify_mapping(&job, request.values, monitor),
             };
             let (verified, target) = verified.map_err(|error| error.at(format!("mapping {}", part.mapping)))?;
             verify::keep_failures(&keep, &part.mapping, &verified.failures)?;
@@ -114,8 +114,9 @@ impl Workspace {
         let target = self.snapshot(&part.to.platform, &object, &part.to.to_string(), Freshness::Now, monitor)?;
         // A revert writes all columns; what counts is what the run wrote that it all began with.
         let mut first = read_plan(reverted).ok();
-        while let Some(Purpose::Revert { run }) = first.as_ref().map(|plan| &plan.purpose) {
-            first = read_plan(&StateDir::of(&self.project().root).run(run)).ok();
+        let state = StateDir::of(&self.project().root);
+        while let Some(reverted) = first.as_ref().and_then(|plan| revert::reverted_folder(&state, plan)) {
+            first = read_plan(&reverted).ok();
         }
         let written = first.and_then(|plan| {
             let mapping = plan.mappings.into_iter().find(|mapping| mapping.mapping == part.mapping)?;

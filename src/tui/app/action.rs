@@ -150,6 +150,7 @@ actions! {
     SyncHeld "sync_held" "held" Sync [dangerous] "What the mapping is held with: its plan, to be released or refused.";
     SyncPause "sync_pause" "pause" Sync [] "Pause the mapping, or let it go on.";
     SyncResync "sync_resync" "resync" Sync [dangerous] "Compare everything of the mapping again, or the record of the event.";
+    SyncUndo "sync_undo" "undo" Sync [dangerous] "Plan to take back what sync did for the mapping within a span of time. Nothing is written before that plan is confirmed.";
     SyncTrace "sync_trace" "trace" Sync [] "The way of the event's record: its events and its steps.";
     SyncAudit "sync_audit" "audit" Sync [] "Count both sides of the mapping and compare with what was kept.";
     SyncSilence "sync_silence" "silence 30m" Sync [] "Be quiet about the mapping's alarms for 30 minutes; again ends that.";

@@ -183,6 +183,7 @@ const SYNC: &[Row] = &[
     ("H", Action::SyncHeld),
     ("p", Action::SyncPause),
     ("R", Action::SyncResync),
+    ("U", Action::SyncUndo),
     ("T", Action::SyncTrace),
     ("A", Action::SyncAudit),
     ("s", Action::SyncSilence),

@@ -13,8 +13,8 @@ use crm_core::rejects::Inbox;
 use crm_core::table::Window;
 use crm_core::table::profile::Profile;
 use crm_core::workspace::{
-    Against, Conflict, Cutover, FieldValue, PlanAsk, PlanRow, Preview, PreviewRows, Recommendation, RetryRequest,
-    Revealed, RowEdit, RowTrial,
+    Against, Conflict, Cutover, FieldValue, KeptCycles, PlanAsk, PlanRow, Preview, PreviewRows, Recommendation,
+    RetryRequest, Revealed, RowEdit, RowTrial,
 };
 
 use super::history::FileEdit;
@@ -126,6 +126,8 @@ pub enum Lane {
     SyncOrders,
     /// The way of a record that sync carried over.
     SyncTrace,
+    /// What is kept of a mapping's cycles.
+    SyncKept,
 }
 
 impl Lane {
@@ -307,6 +309,10 @@ pub enum Request {
     SyncOrders(Vec<SyncOrder>),
     /// The way of a record that sync carried over: mapping and key.
     SyncTrace(String, String),
+    /// What is kept so that sync of this mapping can be taken back.
+    SyncKept(String),
+    /// The plan that takes back what sync did for a mapping from a moment on, up to another one or to now.
+    RevertSync(String, i64, Option<i64>),
 }
 
 /// Columns of both sides of a mapping.
@@ -421,7 +427,7 @@ pub enum Answer {
     Cutover(Box<Cutover>),
     /// To [`Request::Correct`].
     Corrected(Box<Corrected>),
-    /// To [`Request::Plan`], [`Request::Retry`], [`Request::LoadPlan`] and [`Request::Revert`].
+    /// To [`Request::Plan`], [`Request::Retry`], [`Request::LoadPlan`], [`Request::Revert`] and [`Request::RevertSync`].
     Plan(Arc<Plan>),
     /// To [`Request::Recommend`].
     Advice(Arc<Recommendation>),
@@ -449,6 +455,8 @@ pub enum Answer {
     SyncOrders(String),
     /// To [`Request::SyncTrace`].
     SyncTrace(Box<SyncTraced>),
+    /// To [`Request::SyncKept`].
+    SyncKept(String, KeptCycles),
 }
 
 /// What the app wants done. The runtime does it; nothing else does.

@@ -109,6 +109,14 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
             }))
         }
         Request::Revert(run) => Answer::Plan(Arc::new(now().revert(&run, &[], monitor)?.plan)),
+        Request::RevertSync(mapping, since, until) => {
+            let until = until.unwrap_or_else(crm_core::journal::sync::now_ms);
+            Answer::Plan(Arc::new(now().revert_sync(&mapping, since, until, monitor)?.plan))
+        }
+        Request::SyncKept(mapping) => {
+            let kept = now().sync_kept(&mapping);
+            Answer::SyncKept(mapping, kept)
+        }
         Request::Kept(run) => {
             let bytes = now().kept_bytes(&run);
             Answer::Kept(run, bytes)

@@ -19,6 +19,7 @@ mod events;
 mod lanes;
 mod orders;
 mod pushed;
+mod taken_back;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use events::{Clock, EventFilter, EventLine, EventOutcome, LogLevel, LogLine,
 pub use lanes::{Held, HeldKind, LaneState, LaneStatus, LoopRecord, LoopState};
 pub use orders::{Order, OrderLine};
 pub use pushed::{Pushed, PushedKind};
+pub use taken_back::{Held as HeldBack, TakenBack};
 
 /// The store of one environment's sync loop.
 pub struct SyncStore {
@@ -106,7 +108,7 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
 }
 
 /// Each is applied once, in order; a shipped one never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE loops (id INTEGER PRIMARY KEY CHECK (id = 1), record TEXT NOT NULL);
 CREATE TABLE lanes (mapping TEXT PRIMARY KEY, status TEXT NOT NULL, memory TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID;
@@ -163,5 +165,17 @@ CREATE INDEX pushed_open ON pushed (mapping, id) WHERE done IS NULL;
 CREATE INDEX pushed_done ON pushed (done);
 ",
     "ALTER TABLE pushed ADD COLUMN origin TEXT NOT NULL DEFAULT 'webhook';
+",
+    "
+CREATE TABLE taken_back (
+  mapping TEXT NOT NULL,
+  key BLOB NOT NULL,
+  side TEXT NOT NULL,
+  held TEXT NOT NULL,
+  hash BLOB,
+  run TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (mapping, key)
+) WITHOUT ROWID;
 ",
 ];

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 mod entries;
 mod pairs;
+pub(crate) mod span;
 mod touched;
 mod verify;
 mod write;
@@ -16,25 +17,27 @@ pub(crate) use self::verify::verify;
 use self::pairs::Pairs;
 use self::touched::Touched;
 use crate::error::Result;
-use crate::journal::Crosswalk;
+use crate::journal::{Crosswalk, StateDir};
 use crate::monitor::Monitor;
-use crate::plan::{Blocked, MappingPlan};
+use crate::plan::{Blocked, MappingPlan, Plan, Purpose};
 use crate::platform::{Capabilities, Schema};
 use crate::table::Snapshot;
 
-/// Why a row that the run wrote is left alone.
-const CHANGED: &str = "changed since the run";
-const GONE: &str = "removed since the run";
+/// Why a row that the run (or sync) wrote is left alone.
+const CHANGED: [&str; 2] = ["changed since the run", "changed by others meanwhile or since"];
+const GONE: [&str; 2] = ["removed since the run", "removed by others meanwhile or since"];
 const TAKEN: &str = "another row has its key now";
 const NO_PRE_IMAGE: &str = "its pre-image is not kept any more";
 const NO_POST_IMAGE: &str = "how it read after the run is not known";
 
 /// What one mapping of a revert is planned from.
 pub(crate) struct Job<'a> {
-    /// The run that is taken back.
-    pub(crate) run: &'a str,
+    /// What is taken back, in words: `run 20261125-…`, `sync 09:00:00..09:30:00`.
+    pub(crate) what: &'a str,
     /// Its folder.
     pub(crate) run_dir: &'a Path,
+    /// It is what sync did within a span of time.
+    pub(crate) span: bool,
     /// Its plan for this mapping.
     pub(crate) part: &'a MappingPlan,
     /// The target as that run found it, if it is still there: it tells the places of removed rows.
@@ -52,7 +55,22 @@ pub(crate) struct Job<'a> {
     pub(crate) monitor: &'a dyn Monitor,
 }
 
+/// Folder of what a plan takes back: of a run, or what sync did within a span of time, folded. None: it takes nothing back.
+pub(crate) fn reverted_folder(state: &StateDir, plan: &Plan) -> Option<PathBuf> {
+    match &plan.purpose {
+        Purpose::Revert { run } => Some(state.run(run)),
+        Purpose::RevertSync { .. } => Some(span::folder(&state.plan(&plan.id))),
+        Purpose::Migrate | Purpose::Retry { .. } | Purpose::Repair { .. } | Purpose::Sync => None,
+    }
+}
+
 impl Job<'_> {
+    const fn changed(&self) -> &'static str {
+        CHANGED[self.span as usize]
+    }
+    const fn gone(&self) -> &'static str {
+        GONE[self.span as usize]
+    }
     /// Columns that can be written, in order: all but those that the platform computes.
     fn columns(&self) -> Vec<String> {
         let written = |name: &&str| self.schema.column(name).is_none_or(|column| !column.generated || column.key);
@@ -77,10 +95,10 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<Option<MappingPlan>> {
 fn judge(job: &Job<'_>, touched: &Touched, pairs: &Pairs, plan: &mut MappingPlan) {
     let counts = plan.counts;
     if !job.part.target_version.exists {
-        plan.warnings.push(format!("run {} made {}: it stays, without the rows of the run", job.run, plan.to));
+        plan.warnings.push(format!("{} made {}: it stays, without those rows", job.what, plan.to));
     }
     if counts.deleted > 0 {
-        plan.warnings.push(format!("deletes {} rows that run {} had inserted", counts.deleted, job.run));
+        plan.warnings.push(format!("deletes {} rows that {} had inserted", counts.deleted, job.what));
     }
     if counts.held > 0 {
         plan.warnings.push(format!("{} rows are left as they are, see why: they are listed as held", counts.held));
@@ -91,7 +109,7 @@ fn judge(job: &Job<'_>, touched: &Touched, pairs: &Pairs, plan: &mut MappingPlan
             "{rows} of the run not known any more, because a person was erased: what it did there stays as it is"
         ));
     }
-    if pairs.is_file() && job.before.is_none() && counts.inserted > 0 {
+    if pairs.is_file() && job.before.is_none() && counts.inserted > 0 && !job.span {
         plan.warnings.push("where the removed rows stood is not known any more: they go to the end".into());
     }
     if plan.here.side_effects.iter().any(|effect| effect.starts_with("trigger")) {

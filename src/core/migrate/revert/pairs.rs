@@ -222,6 +222,15 @@ impl Pairs {
         self.keys.find(key_hash(key)).rows().iter().copied().find(|row| !self.taken[*row as usize])
     }
 
+    /// The target row before which a row is put back that stood before this one, behind the rows that go from there.
+    pub(super) fn behind_going(&self, place: u64) -> u32 {
+        let mut place = (place as usize).min(self.hashes.len());
+        while self.going.get(place) == Some(&true) {
+            place += 1;
+        }
+        place as u32
+    }
+
     /// For rows that were there before the run, in the order of their ordinals: before which target row each is put back.
     pub(super) fn places(&self) -> Places<'_> {
         Places { pairs: self, at: 0, behind: 0 }
@@ -258,9 +267,7 @@ impl Places<'_> {
             }
             self.at += 1;
         }
-        while self.pairs.going.get(self.behind as usize) == Some(&true) {
-            self.behind += 1;
-        }
+        self.behind = self.pairs.behind_going(u64::from(self.behind));
         self.behind
     }
 }

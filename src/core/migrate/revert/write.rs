@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::entries;
 use super::pairs::Pairs;
 use super::touched::Touched;
-use super::{CHANGED, GONE, Job, NO_POST_IMAGE, NO_PRE_IMAGE, TAKEN};
+use super::{Job, NO_POST_IMAGE, NO_PRE_IMAGE, TAKEN};
 use crate::error::Result;
 use crate::journal::{Reject, RejectWriter, rejects_file};
 use crate::migrate::postimages::{PostImage, Wrote};
@@ -52,7 +52,7 @@ pub(super) struct Kept {
 pub(super) fn write(job: &Job<'_>, touched: &Touched, pairs: &Pairs) -> Result<MappingPlan> {
     let columns = job.columns();
     let name = &job.part.mapping;
-    let label = format!("{} before run {}", job.part.to, job.run);
+    let label = format!("{} before {}", job.part.to, job.what);
     let mut out = Output {
         ops: OpsWriter::create_revert(&ops_path(job.dir, name), &columns)?,
         // Labelled as what they are, rows of the target: so they are found when a person is erased.
@@ -75,7 +75,7 @@ pub(super) fn write(job: &Job<'_>, touched: &Touched, pairs: &Pairs) -> Result<M
     rejects.finish()?;
     entries::write(job, &kept)?;
     let version =
-        ObjectVersion { exists: true, identity: job.run.to_owned(), hash: String::new(), ..ObjectVersion::default() };
+        ObjectVersion { exists: true, identity: job.what.to_owned(), hash: String::new(), ..ObjectVersion::default() };
     let source = rows.finish(version.clone())?;
     counts.before = pairs.hashes.len() as u64;
     counts.after = (counts.before + counts.inserted).saturating_sub(counts.deleted);
@@ -176,7 +176,10 @@ impl Output<'_> {
                     op.identity = cell(&identities, row);
                     match found {
                         None => {
-                            op.before = Some(places.of(image.ordinal.unwrap_or_default()));
+                            op.before = Some(match image.place {
+                                Some(place) => pairs.behind_going(place),
+                                None => places.of(image.ordinal.unwrap_or_default()),
+                            });
                             Decision::Do(Operation::Insert)
                         }
                         Some(found) if pairs.hashes[found as usize] == before[row] => {
@@ -190,8 +193,10 @@ impl Output<'_> {
                     op.target = found;
                     op.identity.clone_from(&image.identity);
                     match found {
-                        None => Decision::Hold(GONE),
-                        Some(found) => changed_row(image, pairs.hashes[found as usize], before[row]),
+                        None => Decision::Hold(self.job.gone()),
+                        Some(found) => {
+                            changed_row(image, pairs.hashes[found as usize], before[row], self.job.changed())
+                        }
                     }
                 };
                 if matches!(decision, Decision::Do(Operation::Unchanged) | Decision::Hold(_)) {
@@ -235,7 +240,7 @@ impl Output<'_> {
                 let decision = match image.hash {
                     None => Decision::Hold(NO_POST_IMAGE),
                     Some(hash) if hash == pairs.hashes[target as usize] => Decision::Do(Operation::Delete),
-                    Some(_) => Decision::Hold(CHANGED),
+                    Some(_) => Decision::Hold(self.job.changed()),
                 };
                 self.note(&mut op, &decision, pairs);
                 rows.push((op, decision));
@@ -426,13 +431,13 @@ impl Output<'_> {
 }
 
 /// A row that the run updated, by its hash now and before the run.
-fn changed_row(image: &PostImage, now: u128, before: u128) -> Decision {
+fn changed_row(image: &PostImage, now: u128, before: u128, changed: &'static str) -> Decision {
     if now == before {
         return Decision::Do(Operation::Unchanged);
     }
     match image.hash {
         Some(hash) if hash == now => Decision::Do(Operation::Update),
-        Some(_) => Decision::Hold(CHANGED),
+        Some(_) => Decision::Hold(changed),
         None => Decision::Hold(NO_POST_IMAGE),
     }
 }

@@ -56,9 +56,10 @@ pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, 
 }
 
 fn read_state(reader: &mut Reader, section: &Section<'_>) -> StateConfig {
-    reader.only_known(section, &["snapshots", "plans", "images", "rejects", "runs"]);
+    reader.only_known(section, &["snapshots", "plans", "cycles", "images", "rejects", "runs"]);
     let mut state = StateConfig::default();
-    for (key, place) in [("snapshots", &mut state.snapshots), ("plans", &mut state.plans)] {
+    let counts = [("snapshots", &mut state.snapshots), ("plans", &mut state.plans), ("cycles", &mut state.cycles)];
+    for (key, place) in counts {
         let Some(item) = section.get(key) else { continue };
         match item.as_integer().and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0) {
             Some(number) => *place = number,

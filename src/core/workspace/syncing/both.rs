@@ -191,6 +191,7 @@ impl Cycle<'_> {
             purpose: Purpose::Sync,
             mode: Some(Mode::Full),
             only: Some(Arc::new(only)),
+            left_alone: self.left_alone(&lane.mapping.name, true)?,
             ..PlanRequest::default()
         };
         let plan = workspace.plan_for(&request, &crate::monitor::Silent)?;

@@ -1,6 +1,7 @@
 //! One look of a lane: plan what changed, see that it may be done, do it, tell what became of it.
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::both::Policies;
@@ -8,7 +9,7 @@ use super::events::{Arrival, tell, tell_nothing};
 use super::lane::Lane;
 use super::work_folder;
 use crate::error::{Error, Kind, Result};
-use crate::journal::ledger::Ledger;
+use crate::journal::ledger::{Hidden, Ledger, Secret};
 use crate::journal::sync::{Held, HeldKind, LogLevel, SyncStore, now_ms};
 use crate::journal::{StateDir, private_folder};
 use crate::migrate::recovery::PLAN;
@@ -16,12 +17,16 @@ use crate::migrate::{Owner, Run, TargetLocks, fault, write_whole};
 use crate::monitor::{Monitor, Silent};
 use crate::plan::material::read_gone;
 use crate::plan::sides::Found;
+use crate::plan::taken_back::LeftAlone;
 use crate::plan::{MappingPlan, Plan, Purpose, store::load};
 use crate::platform::Sign;
 use crate::project::{Bound, Direction, Mode, TriggerKind};
 use crate::sync::{Columns, Drift};
 use crate::workspace::Workspace;
 use crate::workspace::plans::PlanRequest;
+
+/// Milliseconds within which a record that was taken back may look as if both sides agreed on it again.
+const SETTLES: i64 = 60_000;
 
 /// How a look ended.
 pub(super) enum Ended {
@@ -95,9 +100,15 @@ impl Cycle<'_> {
             purpose: Purpose::Sync,
             mode: Some(mode),
             arbiter: Policies::of(self.workspace, self.store, &lane.mapping)?,
+            left_alone: self.left_alone(&lane.mapping.name, false)?,
             ..PlanRequest::default()
         };
         self.planned(lane, &request, mode)
+    }
+
+    /// Records that are left alone because what sync did with them was taken back.
+    pub(super) fn left_alone(&self, mapping: &str, back: bool) -> Result<Option<Arc<LeftAlone>>> {
+        Ok(LeftAlone::of(self.store.taken_back(mapping)?, back).map(Arc::new))
     }
 
     /// Makes a plan, sees that it may be done, does it.
@@ -123,6 +134,9 @@ impl Cycle<'_> {
             super::audit::follow(lane, part, &told);
         }
         let again = if nothing { false } else { self.carry_out(lane, &plan)? };
+        if let Some(left_alone) = &request.left_alone {
+            self.store.look_at_taken_back(&lane.mapping.name, &left_alone.seen(), now_ms() - SETTLES)?;
+        }
         if lane.mapping.sync.direction == Direction::TwoWay {
             self.conflicts(lane, &found)?;
             match self.write_back(lane, &found)? {
@@ -392,12 +406,20 @@ impl Lane {
         Ok(())
     }
 
-    /// The ledger forgets these records: they are looked at again.
-    pub(super) fn forget(&self, workspace: &Workspace, keys: &[String]) -> Result<()> {
+    /// The ledger forgets these records: they are looked at again. Answers the hashes of their keys.
+    pub(super) fn forget(&self, workspace: &Workspace, keys: &[String]) -> Result<Vec<Hidden>> {
         let state = StateDir::of(&workspace.project().root);
+        let secret = Secret::of(&state.ledgers())?;
+        // As lists show it, or as it is.
+        let hashes = |key: &String| {
+            let whole = key.replace(", ", &crate::resolve::KEY_SEPARATOR.to_string());
+            [crate::resolve::keys::key_hash(key), crate::resolve::keys::key_hash(&whole)]
+        };
+        let hashes: Vec<_> = keys.iter().flat_map(hashes).collect();
         let path = state.ledger(&self.mapping.name, workspace.project().env.as_deref());
-        let Some(mut ledger) = Ledger::open(&path)? else { return Ok(()) };
-        let secret = crate::journal::ledger::Secret::of(&state.ledgers())?;
-        ledger.forget(&secret, keys.iter().map(|key| crate::resolve::keys::key_hash(key)), Vec::new())
+        if let Some(mut ledger) = Ledger::open(&path)? {
+            ledger.forget(&secret, hashes.iter().copied(), Vec::new())?;
+        }
+        Ok(hashes.into_iter().map(|hash| secret.hide(hash)).collect())
     }
 }

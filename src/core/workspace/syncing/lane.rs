@@ -27,6 +27,9 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// A cycle that takes longer rests as long before the next: a source that is compared whole does not eat a core.
 const LONG: Duration = Duration::from_millis(500);
 
+/// How long a target that somebody else writes is waited for before that is an alarm.
+const PATIENT: Duration = Duration::from_secs(10);
+
 /// What a lane keeps from one loop to the next.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -60,6 +63,8 @@ pub(super) struct Lane {
     files: Seen,
     retry: Option<Instant>,
     rest: Option<Instant>,
+    /// Since when somebody else writes the target.
+    busy: Option<Instant>,
     scored: Instant,
     refreshed: Instant,
     began: i64,
@@ -131,6 +136,7 @@ impl Lane {
             files: Seen::now(workspace),
             retry: None,
             rest: None,
+            busy: None,
             scored: Instant::now(),
             refreshed: Instant::now(),
             began: now,
@@ -223,8 +229,9 @@ impl Lane {
             Order::Resync { keys } => {
                 if keys.is_empty() {
                     self.whole = true;
+                    store.give_back(&name, &[])?;
                 } else {
-                    self.forget(workspace, keys)?;
+                    store.give_back(&name, &self.forget(workspace, keys)?)?;
                 }
                 self.wake("resync");
                 log("resync ordered")?;
@@ -330,6 +337,7 @@ impl Lane {
             store.log(Some(&self.mapping.name), LogLevel::Info, "goes on: the last try went well")?;
         }
         self.retry = None;
+        self.busy = None;
         self.backoff = backoff();
         (self.status.tries, self.status.next_try) = (0, None);
         self.status.looked = Some(now_ms());
@@ -361,6 +369,12 @@ impl Lane {
     }
 
     fn stuck(&mut self, store: &SyncStore, error: &Error, sign: Sign, at: Instant) -> Result<()> {
+        if error.kind() == Kind::Busy && self.busy.get_or_insert_with(Instant::now).elapsed() < PATIENT {
+            // A run that goes between two cycles is done in a moment: that is nothing to be alarmed about.
+            self.retry = Some(Instant::now() + PATIENT / 50);
+            self.sign = Some((sign, at));
+            return Ok(());
+        }
         let delay = self.backoff.next().unwrap_or(Duration::from_secs(60));
         // A lock that somebody else holds is let go sooner than a disk is emptied.
         let delay = if error.kind() == Kind::Busy { delay.min(Duration::from_secs(2)) } else { delay };

@@ -24,8 +24,15 @@ mod images;
 mod lane;
 mod looping;
 mod metrics;
+mod moment;
 mod push;
 mod seen;
+mod spans;
+
+pub use images::KeptCycles;
+pub(super) use images::note_gone;
+pub use moment::parse_moment;
+pub use spans::SyncRevert;
 
 /// A sync loop to be run.
 #[derive(Debug, Clone, Default)]

@@ -279,6 +279,7 @@ fn carry(cycle: &Cycle<'_>, lane: &mut Lane, batch: Batch) -> Result<Ended> {
         purpose: Purpose::Sync,
         mode: Some(Mode::Incremental),
         pushed: Some(Pushed { frame: batch.frame, deleted: batch.deleted }),
+        left_alone: cycle.left_alone(&lane.mapping.name, false)?,
         ..PlanRequest::default()
     };
     let cycle = Cycle { arrivals: Some(&batch.arrivals), ..*cycle };

@@ -196,8 +196,8 @@ fn title(heading: &str, wide: bool) -> String {
 /// What an operator must know of a mapping's plan, the most pressing first.
 fn notes(plan: &Plan, mapping: &MappingPlan, room: usize, look: &Look) -> Vec<(String, ratatui::style::Style)> {
     let mut notes = Vec::new();
-    if let Some(run) = DiffScreen::reverts(plan) {
-        notes.push((format!(" REVERT: makes rows what they were before run {run}"), look.theme.title()));
+    if let Some(what) = DiffScreen::reverts(plan) {
+        notes.push((format!(" REVERT: makes rows what they were before {what}"), look.theme.title()));
     }
     for blocked in &mapping.blocked {
         // Figures at the end of the reason and what to do about it must not fall behind the edge.

@@ -5,7 +5,7 @@ mod strategy;
 
 use std::sync::Arc;
 
-use crm_core::plan::{Counts, Intent, MappingPlan, Operation, Plan, Purpose};
+use crm_core::plan::{Counts, Intent, MappingPlan, Operation, Plan, Purpose, span_words};
 use crm_core::project::Mode;
 use crm_core::workspace::{PlanAsk, Recommendation, Revealed};
 
@@ -101,10 +101,13 @@ impl DiffScreen {
             Some((format!("{}: {}", mapping.mapping, first.reason), first.advice.clone()))
         })
     }
-    /// The run that the plan takes back, if it is such a plan.
-    pub fn reverts(plan: &Plan) -> Option<&str> {
+    /// What the plan takes back, in words, if it is such a plan: `run 20261125-…`, `sync contacts 11-25 02:30:00..02:41:07`.
+    pub fn reverts(plan: &Plan) -> Option<String> {
         match &plan.purpose {
-            Purpose::Revert { run } => Some(run),
+            Purpose::Revert { run } => Some(format!("run {run}")),
+            Purpose::RevertSync { mapping, since, until } => {
+                Some(format!("sync {mapping} {}", span_words(*since, *until)))
+            }
             _ => None,
         }
     }
@@ -144,11 +147,11 @@ impl DiffScreen {
             shared.fail(&crm_core::Error::refused(reason).advise(advice));
             return;
         }
-        let reverts = Self::reverts(&plan).map(str::to_owned);
+        let reverts = Self::reverts(&plan);
         if self.stale && reverts.is_some() {
             shared.fail(
                 &crm_core::Error::refused("the target has changed since this plan was made")
-                    .advise("U on the History screen plans anew to take the run back"),
+                    .advise("U on the History or the Sync screen plans it anew"),
             );
             return;
         }
@@ -163,7 +166,7 @@ impl DiffScreen {
             shared.tell(
                 Tone::Good,
                 if reverts.is_some() {
-                    "nothing to take back: all is as before that run, but for rows that are held"
+                    "nothing to take back: all is as before, but for rows that are held"
                 } else {
                     "nothing to write: the target has it all already"
                 },
@@ -171,7 +174,7 @@ impl DiffScreen {
             return;
         }
         let sum = |operation| plan.mappings.iter().map(|mapping| count(&mapping.counts, operation)).sum::<u64>();
-        let mut words: Vec<String> = reverts.iter().map(|run| format!("Takes run {run} back.")).collect();
+        let mut words: Vec<String> = reverts.iter().map(|what| format!("Takes {what} back.")).collect();
         words.push(format!(
             "{} inserts, {} updates, {} deletes, {} marks in {} objects.",
             sum(Operation::Insert),
@@ -290,9 +293,9 @@ impl ScreenState for DiffScreen {
     fn heading(&self, shared: &Shared) -> String {
         let Some(plan) = &shared.plan else { return "PLAN  none yet".to_owned() };
         let made = plan.created.get(11..16).unwrap_or_default();
-        if let Some(run) = Self::reverts(plan) {
+        if let Some(what) = Self::reverts(plan) {
             let stale = if self.stale { "  STALE" } else { "" };
-            return format!("REVERT of run {run} -> {}  plan {}{stale}", plan.confirm, plan.id);
+            return format!("REVERT of {what} -> {}  plan {}{stale}", plan.confirm, plan.id);
         }
         let stale = if self.stale { "  STALE: mappings changed, p plans anew" } else { "" };
         let intent = plan.intent();

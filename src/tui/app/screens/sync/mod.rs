@@ -1,6 +1,7 @@
 //! The Sync screen: the watch loop and its lanes, how consistent and how timely they are, and what waits for a decision.
 mod conflicts;
 mod orders;
+mod span;
 #[cfg(test)]
 pub(crate) mod tests;
 mod why;
@@ -30,6 +31,7 @@ pub(super) const START: &str = "start sync";
 pub(super) const END: &str = "end sync";
 pub(super) const HELD: &str = "what is held";
 pub(super) const RESYNC: &str = "resync";
+pub(super) const UNDO: &str = "undo a span";
 const DECISIONS: &str = "decisions";
 
 /// How the rows of the screen are shared out.
@@ -87,6 +89,8 @@ pub struct SyncScreen {
     pub inbox: Option<Conflicts>,
     /// It has been looked at.
     pub loaded: bool,
+    /// The mapping of which a span is asked for.
+    undoing: Option<String>,
     looks: u32,
     wanted: Wanted<(EventFilter, Option<String>, bool)>,
 }
@@ -245,6 +249,7 @@ impl ScreenState for SyncScreen {
             Action::SyncSilence => orders::silence(self.lane(shared).cloned(), shared),
             Action::SyncResync => orders::ask_resync(self.lane(shared).cloned(), self.event().cloned(), shared),
             Action::SyncTrace => self.trace(shared),
+            Action::SyncUndo => span::begin(self.lane(shared).cloned(), shared),
             Action::SyncLog => {
                 self.show_log = !self.show_log;
                 self.list.select(0);
@@ -271,6 +276,10 @@ impl ScreenState for SyncScreen {
         match (lane, answer) {
             (Lane::Sync, Answer::Sync(seen)) => self.take(seen, shared),
             (Lane::SyncOrders, Answer::SyncOrders(_)) => self.wanted.forget(),
+            (Lane::SyncKept, Answer::SyncKept(mapping, kept)) => {
+                let at = self.event().filter(|line| line.event.mapping == *mapping).map(|line| line.event.changed);
+                self.undoing = span::ask(mapping, kept, at, shared).then(|| mapping.clone());
+            }
             (Lane::SyncTrace, Answer::SyncTrace(traced)) => {
                 let (title, lines) = why::trace_lines(traced, shared);
                 shared.open(Overlay::Text(title, lines, 0));
@@ -287,6 +296,11 @@ impl ScreenState for SyncScreen {
     fn reply(&mut self, tag: &Tag, reply: &Reply, shared: &mut Shared) {
         match (tag, reply) {
             (Tag::Type(START), Reply::Text(_)) => shared.tell_sync(SyncOrder::Start),
+            (Tag::Type(UNDO), Reply::Text(typed)) => {
+                if let Some(mapping) = self.undoing.take() {
+                    span::plan(&mapping, typed, shared);
+                }
+            }
             (Tag::Choose(END), Reply::Choice('y')) => orders::end(shared),
             (Tag::Choose(DECISIONS), Reply::Choice(key)) => {
                 if let Some(mut inbox) = self.inbox.take()
@@ -384,6 +398,7 @@ impl ScreenState for SyncScreen {
             Action::SyncEnd => shared.sync.alive,
             Action::SyncConflicts => shared.sync.lanes.iter().any(|lane| lane.conflicts > 0),
             Action::SyncHeld => lane.is_some_and(|lane| lane.held.is_some()),
+            Action::SyncUndo => lane.is_some_and(|lane| lane.written.is_some()),
             Action::SyncTrace => self.event().is_some_and(|line| line.event.key.is_some()),
             Action::SyncPause | Action::SyncAudit | Action::SyncResync => shared.sync.alive && lane.is_some(),
             Action::SyncSilence => lane.is_some_and(|lane| {

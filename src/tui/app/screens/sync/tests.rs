@@ -609,3 +609,62 @@ fn what_changed_just_before_is_told_of_what_went_wrong() {
     assert!(told.contains(&"back to legacy:accounts: name, stage".to_owned()), "{told:?}");
     assert!(told.contains(&"does not go back: updated (one-way)".to_owned()), "{told:?}");
 }
+
+fn asked(effects: &[Effect]) -> impl Iterator<Item = &Request> {
+    effects.iter().filter_map(|effect| if let Effect::Ask(_, request) = effect { Some(request) } else { None })
+}
+
+#[test]
+fn a_span_is_asked_for_with_what_is_kept_and_its_plan_is_shown() {
+    use crm_core::workspace::KeptCycles;
+    let mut app = with(seen(status(vec![lane("contacts")])));
+    let effects = press(&mut app, "U");
+    assert!(asked(&effects).any(|request| matches!(request, Request::SyncKept(mapping) if mapping == "contacts")));
+    let none = Answer::SyncKept("contacts".into(), KeptCycles::default());
+    answer(&mut app, Lane::SyncKept, Ok(none));
+    assert!(app.overlays.is_empty() && app.shared.notice.as_ref().unwrap().text.contains("nothing that sync wrote"));
+    let kept = KeptCycles {
+        cycles: 1_000,
+        bytes: 14_250_000,
+        first: Some(NOW - 90 * MINUTE),
+        last: Some(NOW - MINUTE),
+        gone: Some(NOW - 91 * MINUTE),
+    };
+    press(&mut app, "U");
+    answer(&mut app, Lane::SyncKept, Ok(Answer::SyncKept("contacts".into(), kept)));
+    let Some(Overlay::Ask(question)) = app.overlays.last() else { panic!("it asks for the span") };
+    let said: Vec<String> = question.lines.iter().map(|line| line.shown(true)).collect();
+    assert!(said[0].contains("1,000 cycles, 01:11:07 to 02:40:07, 14.2 MB"), "{said:?}");
+    assert!(said[1].contains("up to 01:10:07 is not kept"), "{said:?}");
+    assert_eq!(question.input.as_ref().unwrap().text(), "-30m");
+    let effects = press(&mut app, "enter");
+    assert_eq!(app.screen, ScreenId::Diff);
+    let from = NOW - 30 * MINUTE;
+    assert!(asked(&effects).any(|request| matches!(request, Request::RevertSync(_, since, None) if *since == from)));
+}
+
+#[test]
+fn a_span_begins_at_the_event_under_the_cursor_and_what_is_no_time_is_told() {
+    use crm_core::workspace::KeptCycles;
+    let events = Some(vec![event(1, "10442", EventOutcome::Written)]);
+    let mut app = with(SyncSeen { events, ..seen(status(vec![lane("contacts")])) });
+    let kept = KeptCycles { cycles: 1, bytes: 9, first: Some(NOW - 9), last: Some(NOW - 9), gone: None };
+    press(&mut app, "tab");
+    for (typed, wanted) in [(None, true), (Some("02:30..02:40"), true), (Some("soon"), false)] {
+        press(&mut app, "9 U");
+        answer(&mut app, Lane::SyncKept, Ok(Answer::SyncKept("contacts".into(), kept)));
+        let Some(Overlay::Ask(question)) = app.overlays.last_mut() else { panic!("it asks for the span") };
+        let input = question.input.as_mut().unwrap();
+        assert!(input.text().starts_with("02:4"), "{}", input.text());
+        if let Some(typed) = typed {
+            *input = crate::app::input::TextInput::new(typed);
+        }
+        let effects = press(&mut app, "enter");
+        assert_eq!(app.screen == ScreenId::Diff, wanted);
+        if typed.is_some() && wanted {
+            let ten = |request: &Request| matches!(request, Request::RevertSync(_, since, Some(until)) if until - since == 10 * MINUTE);
+            assert!(asked(&effects).any(ten));
+        }
+    }
+    assert!(app.shared.notice.as_ref().unwrap().text.contains("is no time"));
+}
