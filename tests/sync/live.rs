@@ -108,21 +108,34 @@ impl Project {
     }
 
     pub(super) fn put(&self, kind: Kind, side: &str, head: &str, rows: &[Row<'_>]) {
+        let rows: Vec<Vec<&str>> = rows.iter().map(|(id, name)| vec![*id, *name]).collect();
+        self.put_rows(kind, side, head, &rows);
+    }
+
+    /// [`Project::put`] with any columns.
+    pub(super) fn put_rows(&self, kind: Kind, side: &str, head: &str, rows: &[Vec<&str>]) {
         let path = kind.file(&self.dir, side);
         let names: Vec<&str> = head.split(',').collect();
+        let lines = || rows.iter().fold(format!("{head}\n"), |text, row| text + &row.join(",") + "\n");
         match kind {
-            Kind::Csv => std::fs::write(path, csv_of(head, rows)).unwrap(),
+            Kind::Csv => std::fs::write(path, lines()).unwrap(),
             Kind::Ndjson => {
-                let lines = rows.iter().map(|(id, name)| serde_json::json!({names[0]: id, names[1]: name}).to_string());
-                std::fs::write(path, lines.map(|line| line + "\n").collect::<String>()).unwrap();
+                let object = |row: &Vec<&str>| -> serde_json::Map<String, Value> {
+                    names.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), (*cell).into())).collect()
+                };
+                let lines = rows.iter().map(|row| Value::Object(object(row)).to_string() + "\n");
+                std::fs::write(path, lines.collect::<String>()).unwrap();
             }
             Kind::Sqlite => {
                 let mut db = Connection::open(path).unwrap();
                 let transaction = db.transaction().unwrap();
-                let table = format!("CREATE TABLE IF NOT EXISTS contacts ({} TEXT, {} TEXT)", names[0], names[1]);
+                let columns = names.iter().map(|name| format!("{name} TEXT")).collect::<Vec<_>>().join(", ");
+                let table = format!("CREATE TABLE IF NOT EXISTS contacts ({columns})");
                 transaction.execute_batch(&format!("{table}; DELETE FROM contacts")).unwrap();
-                for (id, name) in rows {
-                    transaction.execute("INSERT INTO contacts VALUES (?1, ?2)", [id, name]).unwrap();
+                let places = vec!["?"; names.len()].join(", ");
+                for row in rows {
+                    let values = rusqlite::params_from_iter(row);
+                    transaction.execute(&format!("INSERT INTO contacts VALUES ({places})"), values).unwrap();
                 }
                 transaction.commit().unwrap();
             }
@@ -136,11 +149,12 @@ impl Project {
                     (
                         "mappings/m.toml",
                         &format!(
-                            "from = \"a:contacts\"\nto = \"b:contacts\"\nkey = [\"{0}\"]\n[fields]\n{0} = \"{0}\"\n{1} = \"{1}\"\n",
-                            names[0], names[1]
+                            "from = \"a:contacts\"\nto = \"b:contacts\"\nkey = [\"{}\"]\n[fields]\n{}",
+                            names[0],
+                            names.iter().map(|name| format!("{name} = \"{name}\"\n")).collect::<String>()
                         ),
                     ),
-                    ("a/contacts.csv", &csv_of(head, rows)),
+                    ("a/contacts.csv", &lines()),
                     ("b/none", ""),
                 ]);
                 run(made.path(), &["plan", "--out", "p.json", "--json"]);
@@ -221,32 +235,7 @@ impl Project {
     }
 
     pub(super) fn start_with(&self, env: &[(&str, &str)]) -> Loop {
-        let child = Command::new(program())
-            .args(["engine", "--sync"])
-            .envs(env.iter().copied())
-            .env("PUSH_SECRET", SECRET)
-            .env_remove("CRM_CONSOLE_ENV")
-            .current_dir(&self.dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let pid = child.id();
-        let mut running = Loop { child };
-        until(
-            "the loop has looked",
-            || self.run(&["status"]).out,
-            || {
-                assert!(running.child.try_wait().unwrap().is_none(), "the loop ended: {}", running.said());
-                let status = self.status();
-                let began = status["loop"]["started"].as_i64();
-                let looked = |lane: &Value| lane["state"] != "starting" && lane["since"].as_i64() >= began;
-                let lanes = status["lanes"].as_array().unwrap();
-                status["loop"]["pid"] == pid && !lanes.is_empty() && lanes.iter().all(looked)
-            },
-        );
-        running
+        Loop::start(&self.dir, env)
     }
 }
 
@@ -256,6 +245,36 @@ pub(super) struct Loop {
 }
 
 impl Loop {
+    /// Starts the loop of a project and waits until each of its lanes has looked once.
+    pub(super) fn start(dir: &Path, env: &[(&str, &str)]) -> Self {
+        let child = Command::new(program())
+            .args(["engine", "--sync"])
+            .envs(env.iter().copied())
+            .env("PUSH_SECRET", SECRET)
+            .env_remove("CRM_CONSOLE_ENV")
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let mut running = Self { child };
+        until(
+            "the loop has looked",
+            || run(dir, &["status"]).out,
+            || {
+                assert!(running.child.try_wait().unwrap().is_none(), "the loop ended: {}", running.said());
+                let status = run(dir, &["status", "--json"]).json();
+                let began = status["loop"]["started"].as_i64();
+                let looked = |lane: &Value| lane["state"] != "starting" && lane["since"].as_i64() >= began;
+                let lanes = status["lanes"].as_array().unwrap();
+                status["loop"]["pid"] == pid && !lanes.is_empty() && lanes.iter().all(looked)
+            },
+        );
+        running
+    }
+
     /// Asks it to end, and waits until it has.
     pub(super) fn end(mut self) {
         self.signal(rustix::process::Signal::TERM);

@@ -1,6 +1,7 @@
 //! The watch loop, on the real engine process.
 mod both_ways;
 mod chaos;
+mod directions;
 mod live;
 mod matrix;
 mod one_way;

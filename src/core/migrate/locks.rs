@@ -101,6 +101,30 @@ impl TargetLocks {
     }
 }
 
+/// Time between two tries to take locks that somebody has.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
+
+impl TargetLocks {
+    /// [`TargetLocks::take`], where others have them for moments only: they are waited for so long.
+    pub(crate) fn take_within<'n>(
+        state: &StateDir,
+        env: Option<&str>,
+        names: impl IntoIterator<Item = &'n str> + Clone,
+        owner: &Owner,
+        patience: std::time::Duration,
+    ) -> Result<Self> {
+        let until = std::time::Instant::now() + patience;
+        loop {
+            match Self::take(state, env, names.clone(), owner) {
+                Err(error) if error.kind() == Kind::Busy && std::time::Instant::now() < until => {
+                    std::thread::sleep(AGAIN);
+                }
+                taken => return taken,
+            }
+        }
+    }
+}
+
 fn busy(name: &str, owner: Option<Owner>) -> Error {
     let what = match owner {
         Some(Owner { pid, user, since, run }) => {

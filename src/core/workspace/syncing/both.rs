@@ -241,7 +241,7 @@ impl Cycle<'_> {
             .into_iter()
             .map(|(key, operation)| SyncEvent {
                 mapping: lane.mapping.name.clone(),
-                key: Some(show_key(&key)),
+                key: Some(key),
                 operation: operation.to_owned(),
                 origin: format!("{} back", self.sign.origin),
                 clock: if self.sign.changed.is_some() { Clock::Platform } else { Clock::Seen },

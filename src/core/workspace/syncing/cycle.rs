@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::both::Policies;
 use super::events::{Arrival, tell, tell_nothing};
@@ -27,6 +27,8 @@ use crate::workspace::plans::PlanRequest;
 
 /// Milliseconds within which a record that was taken back may look as if both sides agreed on it again.
 const SETTLES: i64 = 60_000;
+/// Longest time that another lane's write into the same object is waited for before it counts as trouble.
+const TURN: Duration = Duration::from_secs(5);
 
 /// How a look ended.
 pub(super) enum Ended {
@@ -294,7 +296,8 @@ impl Cycle<'_> {
         let state = self.state();
         let targets: Vec<String> = plan.mappings.iter().map(|part| part.to.to_string()).collect();
         let names = targets.iter().map(String::as_str);
-        let _held = TargetLocks::take(&state, plan.env.as_deref(), names, &Owner::of_run("sync"))?;
+        // Lanes around one hub write into it by turns.
+        let _held = TargetLocks::take_within(&state, plan.env.as_deref(), names, &Owner::of_run("sync"), TURN)?;
         let connect = |platform: &str| self.workspace.connector(platform);
         let run = Run {
             state: &state,

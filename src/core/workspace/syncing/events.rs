@@ -9,6 +9,7 @@ use crate::journal::{Reject, read_rejects, rejects_file};
 use crate::plan::ops::{KEY, OP, OPS_BATCH, Store, TARGET, operation, ops_path};
 use crate::plan::{MappingPlan, Operation};
 use crate::platform::Sign;
+use crate::resolve::show_key;
 
 /// Events of one cycle that are kept one by one. What is more is a load, not a change: the log says how many.
 const MOST: usize = 10_000;
@@ -234,7 +235,8 @@ fn name_of(reject: &Reject) -> String {
     }
 }
 
-/// Hands out operation, key and whether there is a target row, of all operations of a plan.
+/// Hands out operation, key as events, rejects and people have it, and whether there is a target row, of all operations of
+/// a plan.
 fn each_operation(
     part: &MappingPlan,
     plan_dir: &Path,
@@ -253,7 +255,7 @@ fn each_operation(
         let (keys, targets) = (frame.column(KEY)?.str()?, frame.column(TARGET)?.is_not_null());
         for (row, code) in frame.column(OP)?.u32()?.iter().enumerate() {
             let op = code.and_then(operation).ok_or_else(|| Error::data("an operation is damaged"))?;
-            take(op, keys.get(row), targets.get(row).unwrap_or(false));
+            take(op, keys.get(row).map(show_key).as_deref(), targets.get(row).unwrap_or(false));
         }
     }
     Ok(())

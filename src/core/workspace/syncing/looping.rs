@@ -39,17 +39,6 @@ pub(super) fn is_alive(state: &StateDir, env: Option<&str>) -> bool {
     TargetLocks::take(state, env, [LOCK], &Owner::of_run("a look")).is_err_and(|error| error.kind() == Kind::Busy)
 }
 
-/// The lock of the loop. Who only looks whether one is at work has it for a moment.
-fn alone(state: &StateDir, env: Option<&str>, owner: &Owner) -> Result<TargetLocks> {
-    let until = Instant::now() + LOOKERS;
-    loop {
-        match TargetLocks::take(state, env, [LOCK], owner) {
-            Err(error) if error.kind() == Kind::Busy && Instant::now() < until => std::thread::sleep(CLERK / 10),
-            taken => return taken,
-        }
-    }
-}
-
 impl Workspace {
     /// Runs the loop until `stop` is set or an order ends it; with [`SyncAsk::once`] until everything was looked at once.
     /// Answers the lanes as they are then. Only one loop of an environment runs at a time: [`Kind::Busy`].
@@ -59,7 +48,7 @@ impl Workspace {
         state.make()?;
         let env = self.project().env.clone();
         let owner = Owner::of_run("sync");
-        let _alone = alone(&state, env.as_deref(), &owner)
+        let _alone = TargetLocks::take_within(&state, env.as_deref(), [LOCK], &owner, LOOKERS)
             .map_err(|_| self.sync_status().map_or_else(|error| error, |status| busy(&status)))?;
         let workspace = self.for_sync();
         let mappings: Vec<Mapping> = workspace.sync_mappings(&ask.mappings)?.into_iter().cloned().collect();

@@ -21,7 +21,7 @@ use crate::plan::Purpose;
 use crate::plan::incremental::Pushed;
 use crate::platform::{Delivery, Desk, Item, Receipt, Refusal, Sign};
 use crate::project::{Direction, Mapping, Mode, TriggerKind};
-use crate::resolve::keys::key_text;
+use crate::resolve::keys::{key_text, show_key};
 use crate::sync::Board;
 use crate::workspace::Workspace;
 use crate::workspace::plans::{PlanRequest, problems_error};
@@ -257,7 +257,10 @@ fn batch(cycle: &Cycle<'_>, lane: &mut Lane, waiting: &[Waiting]) -> Result<Ende
         let made = Batch {
             frame: frame_of(&columns, &rows, no_empty)?,
             deleted: deleted.map(|(at, _)| at as u32).collect(),
-            arrivals: part.iter().filter_map(|at| Some((keys[*at].clone()?, arrival(records[*at])))).collect(),
+            arrivals: part
+                .iter()
+                .filter_map(|at| Some((show_key(keys[*at].as_deref()?), arrival(records[*at]))))
+                .collect(),
         };
         let ended = carry(cycle, lane, made)?;
         if !matches!(ended, Ended::Done { again: false }) {
@@ -266,7 +269,7 @@ fn batch(cycle: &Cycle<'_>, lane: &mut Lane, waiting: &[Waiting]) -> Result<Ende
     }
     let replaced: Vec<SyncEvent> = (0..records.len())
         .filter(|at| !stands(*at))
-        .map(|at| replaced(&mapping.name, keys[at].clone(), records[at]))
+        .map(|at| replaced(&mapping.name, keys[at].as_deref().map(show_key), records[at]))
         .collect();
     cycle.store.add_events(&replaced)?;
     Ok(Ended::Done { again: false })
