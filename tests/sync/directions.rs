@@ -142,13 +142,13 @@ fn one_source_reaches_several_targets_and_a_target_in_trouble_stops_no_other() {
         "BEGIN; UPDATE people SET NAME = 'Anna' WHERE ID = '1'; UPDATE people SET NAME = 'Benno' WHERE ID = '2';
          INSERT INTO people VALUES ('4', 'Dee', 'W'); DELETE FROM people WHERE ID = '3'; COMMIT;",
     );
-    const ALL: &str = "SELECT id, name FROM people ORDER BY id";
-    net.holds("east.db", ALL, &["1|Anna"]);
+    let all = "SELECT id, name FROM people ORDER BY id";
+    net.holds("east.db", all, &["1|Anna"]);
     until("the file", || format!("{:?}", file()), || file() == ["1,Anna", "2,Benno", "4,Dee"]);
     until("a stuck lane", || net.tell(), || net.lane("west")["state"] == "stuck");
     assert_eq!(net.lane("east")["state"], "ok");
     west.execute_batch("COMMIT").unwrap();
-    net.holds("west.db", ALL, &["2|Benno", "4|Dee"]);
+    net.holds("west.db", all, &["2|Benno", "4|Dee"]);
     let new = net.rests(0, 8);
     assert_eq!(
         new,
@@ -165,9 +165,9 @@ fn one_source_reaches_several_targets_and_a_target_in_trouble_stops_no_other() {
     );
     // A record that moves from one part to the other: a row that `where` leaves out is left as it is.
     net.sql("old.db", "UPDATE people SET REGION = 'W' WHERE ID = '1'");
-    net.holds("west.db", ALL, &["1|Anna", "2|Benno", "4|Dee"]);
+    net.holds("west.db", all, &["1|Anna", "2|Benno", "4|Dee"]);
     assert_eq!(net.rests(8, 1), ["west 1 insert"]);
-    assert_eq!(rows(net.dir(), "east.db", ALL), ["1|Anna"]);
+    assert_eq!(rows(net.dir(), "east.db", all), ["1|Anna"]);
     for lane in net.lanes() {
         let tally = &lane["tally"];
         assert_eq!((&tally["different"], &tally["missing"]), (&0.into(), &0.into()), "{lane}");
@@ -205,18 +205,18 @@ fn several_sources_share_an_object_and_none_touches_the_rows_of_another() {
             ),
         ],
     );
-    const ALL: &str = "SELECT origin, legacy_id, name FROM people WHERE origin IS NOT NULL ORDER BY origin, legacy_id";
+    let all = "SELECT origin, legacy_id, name FROM people WHERE origin IS NOT NULL ORDER BY origin, legacy_id";
     run(net.dir(), &["check"]).expect(0);
     migrate(net.dir(), "crm");
     let running = Loop::start(net.dir(), &[]);
-    net.holds("crm.db", ALL, &["eu|1|Ann", "eu|2|Ben", "eu|3|Cy", "us|1|Sam", "us|2|Sue", "us|3|Stan"]);
+    net.holds("crm.db", all, &["eu|1|Ann", "eu|2|Ben", "eu|3|Cy", "us|1|Sam", "us|2|Sue", "us|3|Stan"]);
     // The same ids at once on both sides, and each loses one.
     std::fs::write(net.dir().join("eu/people.csv"), "ID,NAME\n1,Anna\n3,Cy\n4,Dee\n").unwrap();
     net.sql(
         "us.db",
         "BEGIN; UPDATE people SET NAME = 'Samuel' WHERE ID = '1'; DELETE FROM people WHERE ID = '3'; COMMIT;",
     );
-    net.holds("crm.db", ALL, &["eu|1|Anna", "eu|3|Cy", "eu|4|Dee", "us|1|Samuel", "us|2|Sue"]);
+    net.holds("crm.db", all, &["eu|1|Anna", "eu|3|Cy", "eu|4|Dee", "us|1|Samuel", "us|2|Sue"]);
     assert_eq!(
         net.rests(0, 5),
         ["eu eu, 1 update", "eu eu, 2 delete", "eu eu, 4 insert", "us us, 1 update", "us us, 3 delete"]

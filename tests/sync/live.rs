@@ -151,7 +151,7 @@ impl Project {
                         &format!(
                             "from = \"a:contacts\"\nto = \"b:contacts\"\nkey = [\"{}\"]\n[fields]\n{}",
                             names[0],
-                            names.iter().map(|name| format!("{name} = \"{name}\"\n")).collect::<String>()
+                            names.iter().fold(String::new(), |text, name| text + &format!("{name} = \"{name}\"\n"))
                         ),
                     ),
                     ("a/contacts.csv", &lines()),

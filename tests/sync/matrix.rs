@@ -35,7 +35,7 @@ const SOURCES: [Kind; 4] = [Csv, Parquet, Ndjson, Sqlite];
 const fn targets(way: Way, from: Kind) -> &'static [Kind] {
     match (way, from) {
         (Hash, Csv) | (Webhook, Ndjson) | (Stdin, Sqlite) => &[Sqlite, Parquet],
-        (Hash, Parquet) | (Cursor, Sqlite) | (Observe, Ndjson) | (Webhook, Sqlite) | (Socket, Csv) => &[Sqlite, Csv],
+        (Hash, Parquet) | (Cursor | Webhook, Sqlite) | (Observe, Ndjson) | (Socket, Csv) => &[Sqlite, Csv],
         (Observe, Csv | Sqlite) => &[Sqlite, Csv, Parquet],
         _ => &[Sqlite],
     }

@@ -106,16 +106,16 @@ const AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
 
 impl TargetLocks {
     /// [`TargetLocks::take`], where others have them for moments only: they are waited for so long.
-    pub(crate) fn take_within<'n>(
+    pub(crate) fn take_within(
         state: &StateDir,
         env: Option<&str>,
-        names: impl IntoIterator<Item = &'n str> + Clone,
+        names: &[&str],
         owner: &Owner,
         patience: std::time::Duration,
     ) -> Result<Self> {
         let until = std::time::Instant::now() + patience;
         loop {
-            match Self::take(state, env, names.clone(), owner) {
+            match Self::take(state, env, names.iter().copied(), owner) {
                 Err(error) if error.kind() == Kind::Busy && std::time::Instant::now() < until => {
                     std::thread::sleep(AGAIN);
                 }

@@ -150,7 +150,7 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     }
     let mut out = Output::create(job)?;
     let mut sides = match (job.arbiter, job.since, job.only) {
-        (_, _, Some(only)) => Some(Sides::only(only, job.crosswalk, job.secret)),
+        (_, _, Some(only)) => Some(Sides::only(only, job.secret)?),
         (Some(arbiter), Some(since), None) => Some(Sides::new(arbiter, &since.ledger, job.secret, shape)),
         _ => None,
     };

@@ -247,6 +247,9 @@ pub struct MappingPlan {
     /// Milliseconds that it took to make, reading included. Not part of the id.
     #[serde(default)]
     pub millis: u64,
+    /// Target rows in scope that the source lacks and that bear the mark of that already.
+    #[serde(default)]
+    pub marked_before: u64,
 }
 
 impl MappingPlan {
@@ -282,6 +285,7 @@ impl MappingPlan {
             incremental: None,
             agreement: None,
             millis: 0,
+            marked_before: 0,
         }
     }
     /// The rows that a share of the error budget is a share of: of chosen rows those of the whole source, because that is

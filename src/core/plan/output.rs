@@ -363,6 +363,7 @@ impl Output {
                 crosswalk: job.crosswalk.moment()?,
                 mark: job.looked.map_or(mark, |looked| looked.mark.clone()),
             }),
+            marked_before: rows.marked_before,
             ..MappingPlan::empty(&shape.mapping.name)
         };
         if self.left_alone > 0 {

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::shape::Shape;
 use crate::error::{Error, Result};
-use crate::journal::Crosswalk;
 use crate::journal::ledger::{Entry, Hidden, Ledger, Secret};
 use crate::project::{Side, WriteRule};
 use crate::resolve::keys::key_hash;
@@ -68,8 +67,11 @@ pub(crate) struct Only {
     pub(crate) records: HashMap<String, Vec<String>>,
     /// Keys of the records that are deleted.
     pub(crate) gone: Vec<String>,
-    /// Records that are not there yet are made, unless the crosswalk of this object knows their key. None: none is made.
-    pub(crate) unless_known_to: Option<String>,
+    /// Keys of the records that are made again where they are not there any more.
+    pub(crate) made: Vec<String>,
+    /// Records that are not there yet are made, unless this ledger (of the mapping that goes the other way) knows them: then
+    /// they were there, and went. None: none is made.
+    pub(crate) unless_known_to: Option<PathBuf>,
 }
 
 /// What a plan found out about both sides; beside the operations as `NAME.sides.json`.
@@ -80,6 +82,9 @@ pub(crate) struct Found {
     /// Keys of the records that the target deleted and the source shall delete.
     #[serde(default)]
     pub(crate) gone: Vec<String>,
+    /// Keys of the records that the source deleted and shall have again, because the target's change wins.
+    #[serde(default)]
+    pub(crate) made: Vec<String>,
     /// Records of which an arbiter decided something: nobody needs to be asked about them any more.
     pub(crate) decided: Vec<String>,
 }
@@ -147,7 +152,7 @@ enum Way<'a> {
     /// Three-way, by the ledger.
     Both(&'a dyn Arbiter, &'a Ledger),
     /// Of the way back a part.
-    Only(&'a Only, &'a Crosswalk),
+    Only(&'a Only),
 }
 
 /// What becomes of a record without a target row.
@@ -165,6 +170,8 @@ pub(crate) enum Lost {
 pub(crate) struct Sides<'a> {
     way: Way<'a>,
     secret: Secret,
+    /// Of a part: the ledger of the mapping that goes the other way.
+    known: Option<Ledger>,
     /// By column: its changes go back.
     columns: Vec<bool>,
     found: Found,
@@ -186,12 +193,13 @@ impl<'a> Sides<'a> {
     }
 
     /// A part of a plan.
-    pub(crate) fn only(only: &'a Only, crosswalk: &'a Crosswalk, secret: Secret) -> Self {
-        Self::by(Way::Only(only, crosswalk), secret, Vec::new())
+    pub(crate) fn only(only: &'a Only, secret: Secret) -> Result<Self> {
+        let known = only.unless_known_to.as_deref().map(Ledger::open).transpose()?.flatten();
+        Ok(Self { known, ..Self::by(Way::Only(only), secret, Vec::new()) })
     }
 
     fn by(way: Way<'a>, secret: Secret, columns: Vec<bool>) -> Self {
-        Self { way, secret, columns, found: Found::default(), spared: Vec::new(), entries: HashMap::new() }
+        Self { way, secret, columns, known: None, found: Found::default(), spared: Vec::new(), entries: HashMap::new() }
     }
 
     fn entry(&mut self, ledger: &Ledger, key: &str) -> Result<Option<&Entry>> {
@@ -214,7 +222,7 @@ impl<'a> Sides<'a> {
     ) -> Result<Verdict> {
         let (arbiter, ledger) = match self.way {
             Way::Both(arbiter, ledger) => (arbiter, ledger),
-            Way::Only(only, _) => {
+            Way::Only(only) => {
                 let written = only.records.get(key);
                 let is_written = |name: &String| written.is_some_and(|columns| columns.contains(name));
                 return Ok(Verdict::Keeps(shape.columns.iter().map(|name| !is_written(name)).collect()));
@@ -275,9 +283,11 @@ impl<'a> Sides<'a> {
     pub(crate) fn lost(&mut self, key: &str, source: &Hidden) -> Result<Lost> {
         let (arbiter, ledger) = match self.way {
             Way::Both(arbiter, ledger) => (arbiter, ledger),
-            Way::Only(Only { unless_known_to: None, .. }, _) => return Ok(Lost::Left),
-            Way::Only(Only { unless_known_to: Some(object), .. }, crosswalk) => {
-                let known = crosswalk.get(object, key)?.is_some();
+            Way::Only(only) if only.made.iter().any(|made| made == key) => return Ok(Lost::Made),
+            Way::Only(_) => {
+                // Without that ledger nobody knows what was there.
+                let Some(ledger) = &self.known else { return Ok(Lost::Left) };
+                let known = ledger.get(&self.secret.hide(key_hash(key)))?.is_some();
                 return Ok(if known { Lost::Left } else { Lost::Made });
             }
         };
@@ -321,13 +331,14 @@ impl<'a> Sides<'a> {
     pub(crate) fn may_go(&mut self, key: &str, cells: u128) -> Result<bool> {
         let Way::Both(arbiter, ledger) = self.way else { return Ok(true) };
         let cells = self.secret.hide_wide(cells);
-        let changed = self.entry(ledger, key)?.is_some_and(|entry| entry.cells != Some(cells));
-        if !changed {
+        // Both sides never agreed on it: the target made it, under a key that was there before perhaps.
+        let Some(entry) = self.entry(ledger, key)? else { return Ok(false) };
+        if entry.cells == Some(cells) {
             return Ok(true);
         }
         match arbiter.gone(key) {
             Some(Side::Source) => return Ok(true),
-            Some(Side::Target) => {}
+            Some(Side::Target) => self.found.made.push(key.to_owned()),
             None => self.ask(key, None, Some("changed")),
         }
         self.spare(key);

@@ -25,6 +25,8 @@ pub(crate) struct TargetRows {
     kept: Vec<u32>,
     /// In scope without a source row, whatever happens to them.
     pub(crate) target_only: u64,
+    /// Of those: rows that bear the mark of it already.
+    pub(crate) marked_before: u64,
     /// None of this mapping's business.
     pub(crate) native: u64,
 }
@@ -178,6 +180,7 @@ impl TargetRows {
                 write(rows, cells)?;
             }
         }
+        self.marked_before = kept.len() as u64;
         self.kept.extend(kept);
         self.kept.sort_unstable();
         Ok(())

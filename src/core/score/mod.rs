@@ -44,7 +44,9 @@ pub struct Consistency {
 impl Consistency {
     /// Over these sources.
     pub fn of(tallies: &[Tally]) -> Self {
-        let ratios: Vec<f64> = tallies.iter().filter_map(Tally::ratio).collect();
+        let mut ratios: Vec<f64> = tallies.iter().filter_map(Tally::ratio).collect();
+        // In one order for all, so that the last digit of the sum does not depend on that of the mappings.
+        ratios.sort_unstable_by(f64::total_cmp);
         let sum = |pick: fn(&Tally) -> u64| tallies.iter().map(pick).sum::<u64>();
         let (equal, union) = (sum(|tally| tally.equal), sum(Tally::union));
         let perfect = equal == union;
@@ -52,7 +54,7 @@ impl Consistency {
             // A mean of ones is one: no rounding of a sum may say less, and nothing less may say one.
             mean: (!ratios.is_empty())
                 .then(|| if perfect { 1.0 } else { (ratios.iter().sum::<f64>() / ratios.len() as f64).min(ALMOST) }),
-            micro: (union > 0).then(|| equal as f64 / union as f64),
+            micro: (union > 0).then(|| if perfect { 1.0 } else { (equal as f64 / union as f64).min(ALMOST) }),
             counted: ratios.len(),
             sources: tallies.len(),
         }
@@ -85,7 +87,59 @@ pub fn percent(share: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn tallies() -> impl Strategy<Value = Vec<Tally>> {
+        // Small numbers meet each other often; great ones are beyond what a fraction can tell apart.
+        let count = || prop_oneof![0_u64..4, 0_u64..100_000, (1_u64 << 53)..(1 << 54)];
+        let wrong = || prop_oneof![3 => Just(0_u64), 2 => 0_u64..5, 1 => 0_u64..100_000];
+        let tally = (count(), wrong(), wrong(), wrong());
+        prop::collection::vec(
+            tally.prop_map(|(equal, different, missing, extra)| Tally { equal, different, missing, extra }),
+            0..7,
+        )
+    }
+
+    proptest! {
+        /// All is equal, or the score is below one; whatever the order of the sources.
+        #[test]
+        fn it_is_one_exactly_when_all_is_equal(tallies in tallies(), turn in 0_usize..7) {
+            let score = Consistency::of(&tallies);
+            let some = tallies.iter().any(|tally| tally.union() > 0);
+            let all = tallies.iter().all(|tally| tally.equal == tally.union());
+            prop_assert_eq!((score.mean.is_some(), score.micro.is_some()), (some, some));
+            prop_assert_eq!(score.mean == Some(1.0), some && all);
+            prop_assert_eq!(score.micro == Some(1.0), some && all);
+            for share in [score.mean, score.micro].into_iter().flatten() {
+                prop_assert!((0.0..=1.0).contains(&share));
+                prop_assert_eq!(percent(Some(share)) == "100 %", all);
+            }
+            let mut turned = tallies.clone();
+            turned.rotate_left(turn % tallies.len().max(1));
+            turned.reverse();
+            prop_assert_eq!(Consistency::of(&turned), score);
+        }
+
+        /// A record that is mended, added or taken away as it must be never lowers the score.
+        #[test]
+        fn no_repair_lowers_it(tallies in tallies(), at in 0_usize..7, kind in 0..3) {
+            let before = Consistency::of(&tallies);
+            let mut after = tallies;
+            let Some(tally) = after.get_mut(at) else { return Ok(()) };
+            match kind {
+                0 if tally.different > 0 => (tally.different, tally.equal) = (tally.different - 1, tally.equal + 1),
+                1 if tally.missing > 0 => (tally.missing, tally.equal) = (tally.missing - 1, tally.equal + 1),
+                2 if tally.extra > 0 => tally.extra -= 1,
+                _ => return Ok(()),
+            }
+            let after = Consistency::of(&after);
+            // The last wrong record of a source that had nothing else leaves nothing to be scored.
+            prop_assert!(after.mean.is_none() || after.counted < before.counted || after.mean >= before.mean);
+            prop_assert!(after.micro.is_none() || after.micro >= before.micro);
+        }
+    }
 
     #[test]
     fn per_cent_is_rounded_down_and_100_is_all() {

@@ -19,7 +19,11 @@ pub(super) fn follow(lane: &mut Lane, part: &MappingPlan, told: &Told) {
         part.incremental.as_ref().is_none_or(|incremental| incremental.from.is_none() && !incremental.asked);
     let extra = match &lane.status.tally {
         Some(tally) if !looked_whole => tally.extra,
-        _ => counts.target_only.unwrap_or_default().saturating_sub(counts.deleted + counts.marked),
+        // A record that the source deleted and the target marks as deleted is gone on both sides.
+        _ => {
+            let gone = counts.deleted + counts.marked + part.marked_before;
+            counts.target_only.unwrap_or_default().saturating_sub(gone)
+        }
     };
     if let (Some(before), true) = (lane.status.tally, part.incremental.as_ref().is_some_and(|it| it.pushed)) {
         // Of the records that are left out nobody was asked again; what is left out now comes on top until the next look.

@@ -1,5 +1,6 @@
 //! Mappings that go both ways: who decides where both sides changed a record, and what goes back to the source.
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -179,11 +180,13 @@ impl Cycle<'_> {
         let done = |again| Ok(Ended::Done { again });
         let Ok(way) = inverse(&self.workspace.project().root, &lane.mapping) else { return done(false) };
         let creates = lane.mapping.scope.is_some();
-        if found.back.is_empty() && found.gone.is_empty() && !creates {
+        if found.back.is_empty() && found.gone.is_empty() && found.made.is_empty() && !creates {
             return done(false);
         }
         let name = way.mapping.name.clone();
-        let only = only(&way, found, creates.then(|| lane.mapping.to.to_string()));
+        let state = crate::journal::StateDir::of(&self.workspace.project().root);
+        let ledger = state.ledger(&lane.mapping.name, self.workspace.project().env.as_deref());
+        let only = only(&way, found, creates.then_some(ledger));
         let mut workspace = self.workspace.clone();
         workspace.set_mappings(vec![way.mapping]);
         let request = PlanRequest {
@@ -195,7 +198,6 @@ impl Cycle<'_> {
             ..PlanRequest::default()
         };
         let plan = workspace.plan_for(&request, &crate::monitor::Silent)?;
-        let state = crate::journal::StateDir::of(&workspace.project().root);
         let plan_dir = state.plan(&plan.id);
         let Some(part) = plan.mappings.first() else { return done(false) };
         let counts = part.counts;
@@ -258,13 +260,13 @@ impl Cycle<'_> {
     }
 }
 
-/// What of the way back is done: fields of records, deletes; and, where `creates` names the target, records that the source
-/// does not know.
-fn only(way: &Inverse, found: &Found, creates: Option<String>) -> Only {
+/// What of the way back is done: fields of records, deletes, records that are made again; and, where `creates` names the
+/// mapping's ledger, records that were never at the source.
+fn only(way: &Inverse, found: &Found, creates: Option<PathBuf>) -> Only {
     let column = |field: &String| way.fields.iter().find(|(name, _)| name == field).map(|(_, column)| column.clone());
     let records =
         found.back.iter().map(|one| (one.key.clone(), one.fields.iter().filter_map(column).collect())).collect();
-    Only { records, gone: found.gone.clone(), unless_known_to: creates }
+    Only { records, gone: found.gone.clone(), made: found.made.clone(), unless_known_to: creates }
 }
 
 #[cfg(test)]

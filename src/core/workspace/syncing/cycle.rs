@@ -295,9 +295,9 @@ impl Cycle<'_> {
     fn write(&self, plan: &Plan, dir: &Path, attempt: u32) -> Result<(u64, u64)> {
         let state = self.state();
         let targets: Vec<String> = plan.mappings.iter().map(|part| part.to.to_string()).collect();
-        let names = targets.iter().map(String::as_str);
+        let names: Vec<&str> = targets.iter().map(String::as_str).collect();
         // Lanes around one hub write into it by turns.
-        let _held = TargetLocks::take_within(&state, plan.env.as_deref(), names, &Owner::of_run("sync"), TURN)?;
+        let _held = TargetLocks::take_within(&state, plan.env.as_deref(), &names, &Owner::of_run("sync"), TURN)?;
         let connect = |platform: &str| self.workspace.connector(platform);
         let run = Run {
             state: &state,

@@ -48,7 +48,7 @@ impl Workspace {
         state.make()?;
         let env = self.project().env.clone();
         let owner = Owner::of_run("sync");
-        let _alone = TargetLocks::take_within(&state, env.as_deref(), [LOCK], &owner, LOOKERS)
+        let _alone = TargetLocks::take_within(&state, env.as_deref(), &[LOCK], &owner, LOOKERS)
             .map_err(|_| self.sync_status().map_or_else(|error| error, |status| busy(&status)))?;
         let workspace = self.for_sync();
         let mappings: Vec<Mapping> = workspace.sync_mappings(&ask.mappings)?.into_iter().cloned().collect();

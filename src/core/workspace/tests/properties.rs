@@ -260,21 +260,26 @@ fn keyed() -> impl Strategy<Value = BTreeMap<&'static str, Row>> {
     vec(row(KEYS), 0..8).prop_map(|rows| rows.into_iter().filter_map(|row| Some((row[0]?, row))).collect())
 }
 
-/// How a target that holds `new` compares with the expected image `old`.
-fn compare(old: &[Row], new: &[Row]) -> Tally {
+/// How a target that holds `new` compares with the expected image `old`, planned in batches of so many rows.
+fn compare_by(old: &[Row], new: &[Row], batch_rows: usize) -> Tally {
     let mapping = "from = \"old:people\"\nto = \"new:people\"\nkey = [\"id\"]\nscope = \"id IS NOT NULL\"\n\
                    [fields]\nid = \"ID\"\nname = \"NAME\"\ncity = \"CITY\"\n";
     let bench = Bench::new(&[("people", mapping)]).old("people", &text("ID,NAME,CITY", old, ""));
-    let plan = bench.plan();
+    let request = PlanRequest { batch_rows, ..PlanRequest::default() };
+    let plan = bench.open().plan_for(&request, &Silent).unwrap();
     table(bench.new.clone(), "people", &text("id,name,city", new, ""));
     bench.open().verify(&plan, &Silent).unwrap()[0].tally.unwrap()
+}
+
+fn compare(old: &[Row], new: &[Row]) -> Tally {
+    compare_by(old, new, 100)
 }
 
 proptest! {
     #![proptest_config(config(16))]
 
     #[test]
-    fn the_score_is_symmetric_blind_to_order_and_no_repair_lowers_it(old in keyed(), new in keyed(), turn in 0_usize..6) {
+    fn the_score_is_one_when_all_is_equal_symmetric_blind_to_order_and_no_repair_lowers_it(old in keyed(), new in keyed(), turn in 0_usize..6) {
         let (olds, news): (Vec<Row>, Vec<Row>) = (old.values().copied().collect(), new.values().copied().collect());
         let tally = compare(&olds, &news);
         let union = old.keys().chain(new.keys()).collect::<BTreeSet<_>>().len() as u64;
@@ -287,6 +292,10 @@ proptest! {
         turned.rotate_left(turn % places);
         turned.reverse();
         prop_assert_eq!(compare(&olds, &turned), tally);
+        for batch_rows in [1, 2] {
+            prop_assert_eq!(compare_by(&olds, &turned, batch_rows), tally, "in batches of {}", batch_rows);
+        }
+        prop_assert_eq!(tally.ratio() == Some(1.0), old == new && !old.is_empty(), "one exactly when both are equal");
         // One record of the new side is made as the old side has it: set, added or removed.
         let mut mended = new.clone();
         let wrong = old.keys().chain(new.keys()).copied().find(|key| old.get(key) != new.get(key));
