@@ -1,9 +1,9 @@
 //! Who does something, and when.
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Now, RFC 3339 in UTC, to the second.
 pub fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
+    DateTime::<Utc>::from(crate::migrate::fault::wall_clock()).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// OS user of this process, with the address of the SSH client where there is one: `anna from 192.0.2.7`.

@@ -8,7 +8,8 @@
 //!
 //! `hold-at:POINT=PIPE` waits at the point until whoever holds the other end of the named pipe lets go; `kill-after:MICROS`
 //! ends the process by SIGKILL that long after it began to execute a run; `clock-back:SECONDS` sets the clock back that far
-//! when the first batch is written.
+//! when the first batch is written; `skew-by:SECONDS` has it wrong by so much from the start, behind where negative. Several
+//! stand with commas between them.
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ enum Fault {
     Hold(String, PathBuf),
     KillAfter(Duration),
     ClockBack(Duration),
+    Skew(i64),
 }
 
 /// The first batch is on its way.
@@ -30,16 +32,18 @@ static WRITING: AtomicBool = AtomicBool::new(false);
 
 /// Ends the process without a word, or waits, if this is the point that was asked for.
 pub fn point(name: &str) {
-    match asked() {
-        Some(Fault::Exit(point)) if point == name => std::process::abort(),
-        Some(Fault::Hold(point, pipe)) if point == name => drop(std::fs::read(pipe)),
-        _ => {}
+    for fault in asked() {
+        match fault {
+            Fault::Exit(point) if point == name => std::process::abort(),
+            Fault::Hold(point, pipe) if point == name => drop(std::fs::read(pipe)),
+            _ => {}
+        }
     }
 }
 
 /// [`point`] with a running number: `before-batch:3`.
 pub fn counted(name: &str, number: u64) {
-    if asked().is_some() {
+    if !asked().is_empty() {
         WRITING.store(true, Ordering::Relaxed);
         point(&format!("{name}:{number}"));
     }
@@ -47,7 +51,8 @@ pub fn counted(name: &str, number: u64) {
 
 /// The engine begins: from here `kill-after` counts.
 pub fn begin() {
-    if let Some(Fault::KillAfter(after)) = asked() {
+    for fault in asked() {
+        let Fault::KillAfter(after) = fault else { continue };
         std::thread::spawn(move || {
             std::thread::sleep(*after);
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
@@ -57,16 +62,22 @@ pub fn begin() {
 
 /// The time of day.
 pub fn wall_clock() -> SystemTime {
-    match asked() {
-        Some(Fault::ClockBack(back)) if WRITING.load(Ordering::Relaxed) => SystemTime::now() - *back,
-        _ => SystemTime::now(),
+    let mut now = SystemTime::now();
+    for fault in asked() {
+        match fault {
+            Fault::ClockBack(back) if WRITING.load(Ordering::Relaxed) => now -= *back,
+            Fault::Skew(seconds) if *seconds < 0 => now -= Duration::from_secs(seconds.unsigned_abs()),
+            Fault::Skew(seconds) => now += Duration::from_secs(seconds.unsigned_abs()),
+            _ => {}
+        }
     }
+    now
 }
 
-/// The fault asked for; read once.
-fn asked() -> Option<&'static Fault> {
-    static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
-    FAULT.get_or_init(|| parse(&std::env::var(VARIABLE).ok()?)).as_ref()
+/// The faults asked for; read once.
+fn asked() -> &'static [Fault] {
+    static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
+    FAULTS.get_or_init(|| std::env::var(VARIABLE).unwrap_or_default().split(',').filter_map(parse).collect())
 }
 
 fn parse(text: &str) -> Option<Fault> {
@@ -75,6 +86,7 @@ fn parse(text: &str) -> Option<Fault> {
         "exit" => Some(Fault::Exit(rest.to_owned())),
         "hold" => rest.split_once('=').map(|(point, pipe)| Fault::Hold(point.to_owned(), pipe.into())),
         "clock" => rest.parse().ok().map(|seconds| Fault::ClockBack(Duration::from_secs(seconds))),
+        "skew" => rest.parse().ok().map(Fault::Skew),
         "kill" => rest.parse().ok().map(|micros| Fault::KillAfter(Duration::from_micros(micros))),
         _ => None,
     }

@@ -18,7 +18,7 @@ pub struct Sign {
 impl Sign {
     /// Seen now, by whom.
     pub fn now(origin: &'static str) -> Self {
-        Self { origin, changed: None, seen: SystemTime::now() }
+        Self { origin, changed: None, seen: crate::migrate::fault::wall_clock() }
     }
     /// It says that records wait that were pushed, and nothing about the source.
     pub fn is_push(&self) -> bool {

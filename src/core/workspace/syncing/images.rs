@@ -85,7 +85,11 @@ pub(super) fn keep(workspace: &Workspace, plan: &Plan, part: &MappingPlan, dir: 
         return Ok(());
     }
     private_folder(&kept)?;
-    let name = format!("{}-{}", chrono::Utc::now().format(CYCLE_TIME.0), plan.id);
+    let name = format!(
+        "{}-{}",
+        chrono::DateTime::<chrono::Utc>::from(crate::migrate::fault::wall_clock()).format(CYCLE_TIME.0),
+        plan.id
+    );
     let to = kept.join(name);
     if std::fs::rename(dir, &to).is_err() {
         _ = std::fs::remove_dir_all(dir);
