@@ -9,7 +9,9 @@ mod sync;
 
 pub(crate) use actions::{CutoverAction, RejectsAction};
 pub(crate) use options::{How, Pace, RevertArgs, VerifyArgs, Which};
-pub(crate) use sync::{ConflictsAction, EventsArgs, FailOn, LaneAction, PushArgs, StatusArgs, SyncArgs, TakeSide};
+pub(crate) use sync::{
+    AlertsAction, ConflictsAction, EventsArgs, FailOn, LaneAction, PushArgs, StatusArgs, SyncArgs, TakeSide,
+};
 
 /// Move CRM data from an old CRM to a new one, see every change before it happens, and prove that it arrived.
 ///
@@ -338,6 +340,12 @@ pub(crate) enum Command {
     /// With `{"record": {...}, "idempotency": "KEY", "changed": "TIME"}` a line is taken once however often it is sent. Sync
     /// carries them over at once, or when it is started.
     Push(PushArgs),
+    /// Whom sync tells of alarms: `[alerts]` in project.toml.
+    Alerts {
+        /// What.
+        #[command(subcommand)]
+        action: AlertsAction,
+    },
     /// Compare both sides again whatever the ledger says, and mend what differs: a mapping, or records of it.
     Resync {
         /// Mapping.

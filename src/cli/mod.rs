@@ -97,6 +97,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Events(arguments) => sync::events(&common, &arguments, out),
         Command::Push(arguments) => push::push(&common, &arguments.mapping, out),
         Command::Lane { action } => sync::lane(&common, &action, out),
+        Command::Alerts { action } => sync::alerts(&common, &action, out),
         Command::Resync { mapping, keys } => sync::resync(&common, &mapping, &keys, out),
         Command::Conflicts { action } => sync::conflicts(&common, &action, out),
         Command::Engine { run: Some(run), attempt, .. } => engine::run(&common, &run, attempt),

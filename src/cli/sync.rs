@@ -6,7 +6,9 @@ use crm_core::workspace::{SyncAsk, SyncStatus, Workspace};
 use crm_core::{Error, Kind, Result};
 use serde_json::json;
 
-use super::args::{Common, ConflictsAction, EventsArgs, FailOn, LaneAction, StatusArgs, SyncArgs, TakeSide};
+use super::args::{
+    AlertsAction, Common, ConflictsAction, EventsArgs, FailOn, LaneAction, StatusArgs, SyncArgs, TakeSide,
+};
 use super::output::Output;
 
 /// `sync`.
@@ -234,6 +236,45 @@ pub(crate) fn resync(common: &Common, mapping: &str, keys: &[String], out: &mut 
     workspace.tell_sync(Some(mapping), &Order::Resync { keys: keys.to_vec() })?;
     let what = if keys.is_empty() { "everything".to_owned() } else { format!("{} records", keys.len()) };
     told("resync", Some(mapping), &format!("{mapping}: {what} will be compared again{}", asleep(&workspace)?), out)
+}
+
+/// `alerts`.
+pub(crate) fn alerts(common: &Common, action: &AlertsAction, out: &mut Output) -> Result<u8> {
+    let workspace = super::open(common)?;
+    if matches!(action, AlertsAction::List) {
+        let rules = &workspace.project().alerts;
+        let told = workspace.told_alarms()?;
+        if out.is_json() {
+            for one in &told {
+                out.json(one)?;
+            }
+            return Ok(0);
+        }
+        out.line(if rules.is_on() {
+            format!("told of: {}", rules.on.join(", "))
+        } else {
+            "nobody is told".to_owned()
+        })?;
+        let time = |at: i64| clock(at).chars().take(19).collect::<String>();
+        let rows: Vec<Vec<String>> = told
+            .into_iter()
+            .map(|one| {
+                let told = one.told.map_or_else(|| "-".to_owned(), time);
+                vec![one.mapping.unwrap_or_else(|| "(loop)".to_owned()), one.alarm, time(one.since), told]
+            })
+            .collect();
+        out.table(&["MAPPING", "ALARM", "SINCE", "TOLD"], &rows, &[])?;
+        return Ok(0);
+    }
+    let sent = workspace.test_alert()?;
+    for one in &sent {
+        if out.is_json() {
+            out.json(one)?;
+        } else {
+            out.line(format!("{}: {}{}", one.way, if one.well { "" } else { "FAILED, " }, one.answer))?;
+        }
+    }
+    Ok(if sent.iter().all(|one| one.well) { 0 } else { Kind::Platform.exit_code() })
 }
 
 /// `conflicts`.

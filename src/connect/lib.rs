@@ -16,6 +16,7 @@ mod intent;
 pub mod ndjson;
 mod observe;
 pub mod parquet;
+pub mod post;
 mod publish;
 pub mod push;
 #[cfg(all(test, feature = "sqlite"))]
@@ -30,6 +31,7 @@ pub use guess::connector_for_file;
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.receive(push::open);
+    registry.call(post::post);
     registry.add("csv", "delimited text files in a folder; dialect and encoding are detected", csv::CsvConnector::open);
     registry.add("tsv", "as csv; files that are created are tab separated", csv::CsvConnector::open_tsv);
     registry.add("parquet", "Parquet files in a folder; columns keep their types", parquet::ParquetConnector::open);

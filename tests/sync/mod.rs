@@ -1,4 +1,5 @@
 //! The watch loop, on the real engine process.
+mod alerts;
 mod both_ways;
 mod chaos;
 mod directions;

@@ -114,6 +114,15 @@ pub(crate) enum LaneAction {
     },
 }
 
+/// `alerts`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertsAction {
+    /// The alarms that are there, and when each was told.
+    List,
+    /// Tell by every way that this is a test. Exit code 4 where one does not take it.
+    Test,
+}
+
 /// `conflicts`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConflictsAction {

@@ -12,9 +12,11 @@ use crate::monitor::Monitor;
 
 mod door;
 pub mod memory;
+mod post;
 mod registry;
 mod trigger;
 pub use door::{Delivery, Desk, Door, Item, OpenDoors, Receipt, Refusal};
+pub use post::{Call, Post};
 pub use registry::{Factory, Registry};
 pub use trigger::{Sign, Trigger};
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Connector, OpenDoors};
+use super::{Connector, OpenDoors, Post};
 use crate::error::{Error, Result};
 use crate::project::PlatformConfig;
 
@@ -15,6 +15,7 @@ pub type Factory = fn(&PlatformConfig, &Path) -> Result<Arc<dyn Connector>>;
 pub struct Registry {
     kinds: BTreeMap<&'static str, (&'static str, Factory)>,
     doors: Option<OpenDoors>,
+    post: Option<Post>,
 }
 
 impl Registry {
@@ -33,6 +34,14 @@ impl Registry {
     /// How others can push records in; None: this build has no way.
     pub fn doors(&self) -> Option<OpenDoors> {
         self.doors
+    }
+    /// How somebody is told over HTTP.
+    pub fn call(&mut self, post: Post) {
+        self.post = Some(post);
+    }
+    /// How somebody is told over HTTP; None: this build has no way.
+    pub fn post(&self) -> Option<Post> {
+        self.post
     }
     /// Kinds with their help, by name.
     pub fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {

@@ -8,7 +8,9 @@ use super::read::mapping::read_mapping;
 use super::read::settings::{Settings, read_settings};
 use super::read::{Reader, Section};
 use super::words::did_you_mean;
-use super::{Mapping, ObjectRef, PlatformConfig, Problem, PushConfig, StateConfig, TargetConfig, order, validate};
+use super::{
+    AlertsConfig, Mapping, ObjectRef, PlatformConfig, Problem, PushConfig, StateConfig, TargetConfig, order, validate,
+};
 use crate::error::{Error, Result};
 
 /// The settings file of a project.
@@ -35,6 +37,8 @@ pub struct Project {
     pub state: StateConfig,
     /// `[push]`: how others tell of changes.
     pub push: PushConfig,
+    /// `[alerts]`: whom sync tells that somebody must look.
+    pub alerts: AlertsConfig,
     /// Mappings by name, in load order (parents of links first).
     pub mappings: Vec<Mapping>,
     /// Findings that did not stop the load. A mapping that cannot be read is left out and named here. One that is
@@ -65,7 +69,7 @@ impl Project {
                 .at(PROJECT_FILE)
                 .advise(format!("{}; add [env.{env}.platforms.NAME]", did_you_mean(env, &known))));
         }
-        let Settings { name, envs, platforms, targets, state, push } = settings;
+        let Settings { name, envs, platforms, targets, state, push, alerts } = settings;
         let mut project = Self {
             root: root.to_owned(),
             name: name.unwrap_or_else(|| folder_name(root)),
@@ -75,6 +79,7 @@ impl Project {
             targets,
             state,
             push,
+            alerts,
             mappings: Vec::new(),
             problems: reader.problems,
         };

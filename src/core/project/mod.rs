@@ -1,4 +1,5 @@
 //! A project: `project.toml`, `mappings/*.toml`, `maps/*.csv`. Loaded, checked and edited in place as text.
+mod alerts;
 pub mod edit;
 mod init;
 mod keep;
@@ -15,6 +16,7 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+pub use alerts::{ALARMS, AlertsConfig};
 pub use keep::{Span, StateConfig};
 pub use load::{MAPPINGS_DIR, PROJECT_FILE, Project, load_mapping, load_mapping_with};
 pub use model::*;

@@ -63,6 +63,17 @@ impl Board {
         self.inner().stop = true;
         self.news.notify_all();
     }
+    /// Waits so long, or until all shall end.
+    pub(crate) fn rest(&self, span: std::time::Duration) {
+        let until = Instant::now() + span;
+        let mut inner = self.inner();
+        while !inner.stop {
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                return;
+            };
+            inner = self.news.wait_timeout(inner, left).map_or_else(|e| e.into_inner().0, |it| it.0);
+        }
+    }
     /// All workers shall end.
     pub(crate) fn stopped(&self) -> bool {
         self.inner().stop

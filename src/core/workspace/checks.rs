@@ -21,6 +21,7 @@ impl Workspace {
                 problems.push(problem);
             }
         }
+        self.check_alerts(&mut problems);
         for (done, mapping) in project.mappings.iter().enumerate() {
             monitor.check()?;
             monitor.report(Progress {

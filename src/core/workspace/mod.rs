@@ -47,7 +47,7 @@ pub use retention::{Part, Retained};
 pub use reverting::Revert;
 pub use samples::Sample;
 pub use snapshots::Freshness;
-pub use syncing::{KeptCycles, SyncAsk, SyncRevert, SyncStatus, parse_moment};
+pub use syncing::{AlarmTold, AlertSent, KeptCycles, SyncAsk, SyncRevert, SyncStatus, parse_moment};
 pub use trace::{Trace, TracedField};
 pub use values::FieldValue;
 pub use verifying::{Proof, VerifyRequest};

@@ -257,6 +257,19 @@ impl SyncStore {
         }
         Ok(())
     }
+    /// The alarms that were there when they were last looked at, and what of them was told.
+    pub(crate) fn alarms<T: serde::de::DeserializeOwned + Default>(&self) -> Result<T> {
+        let text: Option<String> =
+            self.connection.query_row("SELECT state FROM alarms WHERE id = 1", [], |row| row.get(0)).optional()?;
+        text.as_deref().map_or_else(|| Ok(T::default()), from_json)
+    }
+    /// Notes them.
+    pub(crate) fn put_alarms(&self, alarms: &impl Serialize) -> Result<()> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO alarms (id, state) VALUES (1, ?1)")?
+            .execute([to_json(alarms)?])?;
+        Ok(())
+    }
     /// Notes that the loop lives.
     pub fn beat(&self, record: &mut LoopRecord) -> Result<()> {
         record.heartbeat = now_ms();

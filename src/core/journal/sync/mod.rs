@@ -108,7 +108,7 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
 }
 
 /// Each is applied once, in order; a shipped one never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
 CREATE TABLE loops (id INTEGER PRIMARY KEY CHECK (id = 1), record TEXT NOT NULL);
 CREATE TABLE lanes (mapping TEXT PRIMARY KEY, status TEXT NOT NULL, memory TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID;
@@ -177,5 +177,7 @@ CREATE TABLE taken_back (
   at INTEGER NOT NULL,
   PRIMARY KEY (mapping, key)
 ) WITHOUT ROWID;
+",
+    "CREATE TABLE alarms (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);
 ",
 ];

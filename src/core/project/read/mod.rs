@@ -7,6 +7,7 @@ use toml_edit::{Item, TableLike, Value};
 use super::words::{Words, did_you_mean};
 use super::{Problem, Severity};
 
+mod alerts;
 pub(super) mod field;
 pub(super) mod mapping;
 pub(super) mod settings;

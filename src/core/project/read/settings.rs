@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Reader, Section, plain_item};
 use crate::project::words::did_you_mean;
-use crate::project::{ObjectRef, PlatformConfig, PushConfig, Span, StateConfig, TargetConfig};
+use crate::project::{AlertsConfig, ObjectRef, PlatformConfig, PushConfig, Span, StateConfig, TargetConfig};
 
 /// What `project.toml` says, one environment folded in.
 #[derive(Default)]
@@ -15,15 +15,16 @@ pub(in crate::project) struct Settings {
     pub(in crate::project) targets: BTreeMap<ObjectRef, TargetConfig>,
     pub(in crate::project) state: StateConfig,
     pub(in crate::project) push: PushConfig,
+    pub(in crate::project) alerts: AlertsConfig,
 }
 
 /// Settings that would put a secret into a file that is shared.
-const SECRETS: &[&str] =
+pub(super) const SECRETS: &[&str] =
     &["password", "passwd", "pwd", "secret", "token", "api_key", "apikey", "access_key", "private_key"];
 
 /// Reads `project.toml`; what is wrong is in `reader`.
 pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, env: Option<&str>) -> Settings {
-    reader.only_known(top, &["name", "platforms", "env", "targets", "state", "push"]);
+    reader.only_known(top, &["name", "platforms", "env", "targets", "state", "push", "alerts"]);
     let mut settings = Settings { name: reader.filled(top, "name"), ..Settings::default() };
     if let Some(platforms) = reader.section(top, "platforms") {
         for name in platforms.keys() {
@@ -51,6 +52,9 @@ pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, 
     }
     if let Some(section) = reader.section(top, "push") {
         settings.push = read_push(reader, &section);
+    }
+    if let Some(section) = reader.section(top, "alerts") {
+        settings.alerts = super::alerts::read_alerts(reader, &section);
     }
     settings
 }
@@ -156,7 +160,7 @@ fn fold_in(reader: &mut Reader, section: &Section<'_>, platform: &mut PlatformCo
 }
 
 /// `scheme://user:password@host`.
-fn holds_password(url: &str) -> bool {
+pub(super) fn holds_password(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     authority.rsplit_once('@').is_some_and(|(user, _)| user.split_once(':').is_some_and(|(_, pass)| !pass.is_empty()))

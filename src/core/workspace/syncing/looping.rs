@@ -82,6 +82,9 @@ impl Workspace {
         };
         store.beat(&mut record)?;
         store.log(None, LogLevel::Info, record.note.as_deref().unwrap_or("ended"))?;
+        if let (Err(error), false) = (&ended, ask.once) {
+            super::alerting::failed(&workspace, &store, error)?;
+        }
         ended?;
         store.lanes()
     }
@@ -120,6 +123,7 @@ fn watch(
             let board = &*board;
             workers.push(scope.spawn(move || work(workspace, group, board)));
         }
+        let teller = scope.spawn(|| super::alerting::watch(workspace, &board));
         let dead = || workers.iter().any(std::thread::ScopedJoinHandle::is_finished);
         let ended = clerk(&board, store, record, (heard, stop), &dead);
         board.stop();
@@ -130,6 +134,10 @@ fn watch(
                     .advise("please report it"))
             });
             result = result.and(one);
+        }
+        // Whoever cannot tell stops nothing; that it cannot is told by the log.
+        if let Ok(Err(error)) = teller.join() {
+            store.log(None, LogLevel::Warn, &format!("alarms are told no more: {error}"))?;
         }
         result
     });

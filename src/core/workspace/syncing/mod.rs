@@ -16,6 +16,7 @@ use crate::journal::{Entry, private_folder};
 use crate::migrate::{engine_program, spawn_loop};
 use crate::project::{DeletePolicy, Mapping, Side, TargetOnly};
 
+mod alerting;
 mod audit;
 mod both;
 mod cycle;
@@ -29,6 +30,7 @@ mod push;
 mod seen;
 mod spans;
 
+pub use alerting::{AlarmTold, AlertSent};
 pub use images::KeptCycles;
 pub(super) use images::note_gone;
 pub use moment::parse_moment;
