@@ -7,27 +7,11 @@ use serde_json::Value;
 use super::{CSV, project};
 use crate::support::command::{Answer, folder, run, run_with};
 use crate::support::gate::Gate;
+use crate::support::mounts::with_mounts;
 use crate::support::program;
 
 const PLATFORMS: &str =
     "[platforms.old]\nkind = \"csv\"\npath = \"old\"\n\n[platforms.new]\nkind = \"csv\"\npath = \"new\"\n";
-
-/// Runs a shell script in the folder, in namespaces of its own where it may mount; None where the machine does not let us.
-fn with_mounts(dir: &Path, script: &str) -> Option<String> {
-    let unshare = |script: &str| {
-        let arguments = ["--user", "--map-root-user", "--mount", "sh", "-euc", script];
-        Command::new("unshare").args(arguments).current_dir(dir).env("PROGRAM", program()).output()
-    };
-    let probe = unshare("mkdir -p probe && mount -t tmpfs -o size=64k probe probe");
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        println!("SKIPPED: no tmpfs can be mounted here (unshare --user --mount)");
-        return None;
-    }
-    let output = unshare(script).unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "stdout:\n{out}\nstderr:\n{err}");
-    Some(out.into_owned())
-}
 
 /// A project whose plan writes a file of half a megabyte into `new`, which is there with one row.
 fn large() -> tempfile::TempDir {

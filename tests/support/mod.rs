@@ -1,6 +1,7 @@
 //! What all integration tests share.
 pub mod command;
 pub mod gate;
+pub mod mounts;
 pub mod picture;
 #[allow(dead_code)]
 pub mod terminal;

@@ -1,12 +1,15 @@
 //! Bad input and faults: each has its defined answer, and when the trouble is over it goes on by itself.
 use std::fs::File;
 use std::io::Write;
+use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use serde_json::Value;
 
 use super::live::*;
 use crate::support::command::run;
+use crate::support::gate::Gate;
+use crate::support::program;
 
 const ROWS: &[Row<'static>] = &[
     ("C1", "Ann"),
@@ -55,6 +58,68 @@ fn a_source_that_is_written_anew_slowly_deletes_nothing() {
     project.reaches(&after);
     no_deletes(&project);
     running.end();
+}
+
+#[test]
+fn a_source_that_is_half_written_when_it_is_looked_at_by_the_clock_deletes_nothing() {
+    for kind in [Kind::Csv, Kind::Ndjson] {
+        let sync = "trigger = \"pull\"\nevery = \"50ms\"\ndeletes = \"propagate\"\n";
+        let project = Project::new(kind, Kind::Sqlite, sync, "", ROWS);
+        let running = project.start();
+        let path = kind.file(&project.dir, "old");
+        let text = std::fs::read_to_string(&path).unwrap().replace("Ann", "Anna");
+        let mut file = File::create(&path).unwrap();
+        let cut = text.find("C7").map(|at| text[..at].rfind('\n').unwrap() + 1).unwrap();
+        file.write_all(&text.as_bytes()[..cut]).unwrap();
+        // Ticks go by meanwhile.
+        goes_on(&project);
+        assert_eq!(project.target(), ALL, "{kind:?}");
+        file.write_all(&text.as_bytes()[cut..]).unwrap();
+        drop(file);
+        let mut after = ALL.to_vec();
+        after[0] = "C1 Anna";
+        project.reaches(&after);
+        no_deletes(&project);
+        if kind == Kind::Csv {
+            // What really is shorter is believed when it has come to rest.
+            project.source(&ROWS[..7]);
+            project.reaches(&ALL[..7]);
+        }
+        running.end();
+    }
+}
+
+#[test]
+fn a_source_that_is_cut_off_or_changed_while_it_is_read_is_read_again() {
+    for kind in [Kind::Csv, Kind::Ndjson] {
+        let project = observed(kind, "");
+        let path = kind.file(&project.dir, "old");
+        let whole = std::fs::read_to_string(&path).unwrap().replace("Ann", "Anna");
+        std::fs::write(&path, &whole).unwrap();
+        let mut gate = Gate::new(&project.dir, "reading");
+        let mut child = Command::new(program())
+            .args(["engine", "--sync"])
+            .env("CRM_CONSOLE_FAULT", gate.fault())
+            .current_dir(&project.dir)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        gate.reached();
+        let cut = whole.rfind("C7").map(|at| whole[..at].rfind('\n').unwrap() + 1).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(cut as u64).unwrap();
+        gate.open();
+        let lane = project.lane_is("a stuck lane", |lane| lane["state"] == "stuck");
+        assert!(lane["why"].as_str().unwrap().contains("changed while it was read"), "{}", lane["why"]);
+        assert_eq!(project.target(), ALL, "{kind:?}: nothing of it was carried over");
+        std::fs::write(&path, &whole).unwrap();
+        let mut after = ALL.to_vec();
+        after[0] = "C1 Anna";
+        project.reaches(&after);
+        project.lane_is("a lane that goes on", |lane| lane["state"] == "ok" && lane["tries"] == 0);
+        no_deletes(&project);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 #[test]
@@ -123,15 +188,29 @@ fn a_source_that_is_replaced_or_goes_and_comes_back() {
 
 #[test]
 fn columns_in_another_order_are_the_same_columns() {
-    let project = observed(Kind::Csv, "");
-    let running = project.start();
-    let text = ROWS.iter().fold("NAME,ID\n".to_owned(), |text, (id, name)| text + &format!("{name},{id}\n"));
-    std::fs::write(Kind::Csv.file(&project.dir, "old"), text.replace("Ann,", "Anna,")).unwrap();
-    let mut after = ALL.to_vec();
-    after[0] = "C1 Anna";
-    project.reaches(&after);
-    assert_eq!(project.lane()["held"], Value::Null);
-    running.end();
+    for kind in [Kind::Csv, Kind::Parquet, Kind::Ndjson, Kind::Sqlite] {
+        let project = observed(kind, "");
+        let running = project.start();
+        let mut turned: Vec<Vec<&str>> = ROWS.iter().map(|(id, name)| vec![*name, *id]).collect();
+        turned[0][0] = "Anna";
+        if kind == Kind::Sqlite {
+            // Another table bears the name from one moment to the next.
+            let db = Connection::open(kind.file(&project.dir, "old")).unwrap();
+            let rows = turned.iter().map(|row| format!("('{}', '{}')", row[0], row[1])).collect::<Vec<_>>().join(", ");
+            db.execute_batch(&format!(
+                "BEGIN; DROP TABLE contacts; CREATE TABLE contacts (NAME TEXT, ID TEXT); INSERT INTO contacts VALUES {rows}; COMMIT;"
+            ))
+            .unwrap();
+        } else {
+            project.put_rows(kind, "old", "NAME,ID", &turned);
+        }
+        let mut after = ALL.to_vec();
+        after[0] = "C1 Anna";
+        project.reaches(&after);
+        assert_eq!(project.lane()["held"], Value::Null, "{kind:?}");
+        assert_eq!(project.told(1).len(), 1, "{kind:?}");
+        running.end();
+    }
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl Workspace {
 
     /// The newest snapshot of an object that is there, and whether the files behind the object are as they were when it was
     /// taken. Reads no row and makes nothing.
-    pub(super) fn known_snapshot(
+    pub(in crate::workspace) fn known_snapshot(
         &self,
         platform: &str,
         connector: &dyn Connector,

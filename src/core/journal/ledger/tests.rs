@@ -98,3 +98,96 @@ fn a_loader_that_is_given_up_leaves_the_old_ledger() {
     assert!(Ledger::open(&path).unwrap().unwrap().get(&secret.hide(key_hash("1"))).unwrap().is_some());
     assert!(Ledger::open(&dir.path().join("none.db")).unwrap().is_none());
 }
+
+/// Peak memory of this process in MB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
+}
+
+fn middle(mut times: Vec<std::time::Duration>, share: f64) -> std::time::Duration {
+    times.sort_unstable();
+    times[((times.len() - 1) as f64 * share) as usize]
+}
+
+/// What a ledger costs, printed; nothing is said about time by failing. Run it alone and optimised:
+/// `cargo test --release --lib -p crm-core what_a_ledger_costs -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn what_a_ledger_costs() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    let dir = tempfile::tempdir().unwrap();
+    let secret = secret(&dir);
+    let numbered = |n: u64, source: u64| Entry {
+        base: Vec::new(),
+        cells: Some(secret.hide(key_hash(&format!("cells {source}")))),
+        ..entry(&secret, &n.to_string(), &format!("source {source}"), None)
+    };
+    for records in [10_000_u64, 100_000, 1_000_000] {
+        let path = ledger_path(dir.path(), &format!("m{records}"), None);
+        let entries: Vec<Entry> = (0..records).map(|n| numbered(n, n)).collect();
+        let finished = AtomicBool::new(false);
+        let (control_path, sync_path) = (dir.path().join("control.db"), dir.path().join("sync.db"));
+        let control = crate::journal::Control::open(&control_path).unwrap();
+        let sync = crate::journal::sync::SyncStore::open(&sync_path).unwrap();
+        let (took, writes) = std::thread::scope(|scope| {
+            // An operator tells a run and the loop something all the while.
+            let done = &finished;
+            let teller = scope.spawn(move || {
+                let mut writes = Vec::new();
+                while !done.load(Ordering::Relaxed) || writes.len() < 10 {
+                    let begun = Instant::now();
+                    control.send("run", crate::journal::Command::Pause).unwrap();
+                    sync.tell(None, &crate::journal::sync::Order::Look).unwrap();
+                    writes.push(begun.elapsed());
+                    std::thread::park_timeout(std::time::Duration::from_millis(5));
+                }
+                writes
+            });
+            let begun = Instant::now();
+            let mut loader = Loader::create(&path, false).unwrap();
+            for entry in &entries {
+                loader.push(entry).unwrap();
+            }
+            loader.finish(&Agreement::default()).unwrap();
+            let took = begun.elapsed();
+            done.store(true, Ordering::Relaxed);
+            (took, teller.join().unwrap())
+        });
+        let mut ledger = Ledger::open(&path).unwrap().unwrap();
+        assert_eq!(ledger.count().unwrap(), records);
+        let (mut looks, mut updates) = (Vec::new(), Vec::new());
+        for at in 0..200 {
+            let key = at * (records / 200);
+            let begun = Instant::now();
+            let known = ledger.get(&secret.hide(key_hash(&key.to_string()))).unwrap().unwrap();
+            looks.push(begun.elapsed());
+            let begun = Instant::now();
+            let change = Change { entries: vec![numbered(key, key + 1)], ..Change::default() };
+            ledger.update(&Agreement::default(), &change).unwrap();
+            updates.push(begun.elapsed());
+            assert_ne!(ledger.get(&known.key).unwrap().unwrap().source, known.source);
+        }
+        let begun = Instant::now();
+        let mut seen = 0;
+        ledger.each_source(|_, _| seen += 1).unwrap();
+        let whole = begun.elapsed();
+        assert_eq!(seen, records);
+        println!(
+            "{records} records: built in {took:.2?}, {:.0} records/s, {} MB on disk; {} control writes meanwhile: p50 {:.1?}, most {:.1?}; \
+             an entry found in {:.1?}, changed in {:.1?} (p95 {:.1?}); all gone over in {whole:.2?}; peak {} MB",
+            records as f64 / took.as_secs_f64(),
+            path.metadata().unwrap().len() >> 20,
+            writes.len(),
+            middle(writes.clone(), 0.5),
+            middle(writes.clone(), 1.0),
+            middle(looks, 0.5),
+            middle(updates.clone(), 0.5),
+            middle(updates, 0.95),
+            peak(),
+        );
+    }
+}

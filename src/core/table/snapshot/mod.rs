@@ -127,6 +127,7 @@ impl Snapshot {
             writer.reject(&pieces)?;
             let Some(batch) = batch else { break };
             writer.take(forget, batch.frame)?;
+            crate::migrate::fault::point("reading");
             let done = writer.rows();
             let total = expected_rows(done, reader.position()).map(|rows| limit.map_or(rows, |limit| rows.min(limit)));
             monitor.report(Progress { step: step.clone(), done, total });

@@ -36,6 +36,8 @@ pub(super) enum Ended {
     Done { again: bool },
     /// It needs a decision.
     Held(Held),
+    /// The source may be half written: it is looked at after this time.
+    Later(Duration),
 }
 
 /// A look.
@@ -64,6 +66,9 @@ impl Drop for Folder {
 impl Cycle<'_> {
     /// Looks and acts.
     pub(super) fn run(&self, lane: &mut Lane) -> Result<Ended> {
+        if let Some(rest) = super::half::written(self.workspace, lane, self.sign)? {
+            return Ok(Ended::Later(rest));
+        }
         if let Some(held) = self.drift(lane)? {
             return Ok(Ended::Held(held));
         }
@@ -143,7 +148,7 @@ impl Cycle<'_> {
             self.conflicts(lane, &found)?;
             match self.write_back(lane, &found)? {
                 Ended::Done { again: moved } => return Ok(Ended::Done { again: again || moved }),
-                Ended::Held(held) => return Ok(Ended::Held(held)),
+                other => return Ok(other),
             }
         }
         Ok(Ended::Done { again })

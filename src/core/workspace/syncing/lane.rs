@@ -60,6 +60,8 @@ pub(super) struct Lane {
     pub(super) whole: bool,
     /// The sign that is not dealt with yet.
     pub(super) sign: Option<(Sign, Instant)>,
+    /// How long a source file that became shorter must have been left alone before it is read.
+    pub(super) at_rest: Duration,
     files: Seen,
     retry: Option<Instant>,
     rest: Option<Instant>,
@@ -133,6 +135,7 @@ impl Lane {
             released: None,
             whole: false,
             sign: None,
+            at_rest: super::half::AT_REST,
             files: Seen::now(workspace),
             retry: None,
             rest: None,
@@ -279,6 +282,11 @@ impl Lane {
         store.remember(&self.mapping.name, &self.memory)
     }
 
+    /// Its source is not to be looked at yet.
+    pub(super) fn is_half_written(&self, workspace: &Workspace) -> Result<bool> {
+        Ok(super::half::written(workspace, self, &Sign::now("start"))?.is_some())
+    }
+
     /// Looks without a sign from outside.
     fn wake(&mut self, origin: &'static str) {
         match &mut self.sign {
@@ -322,6 +330,11 @@ impl Lane {
             Ok(Ended::Held(held)) => {
                 self.hold(store, held)?;
                 true
+            }
+            Ok(Ended::Later(rest)) => {
+                self.sign = Some((sign, at));
+                self.rest = Some(Instant::now() + rest);
+                false
             }
             Err(error) => {
                 self.stuck(store, &error, sign, at)?;

@@ -314,6 +314,10 @@ fn once(workspace: &Workspace, mut lanes: Vec<Lane>, stop: &CancelFlag) -> Resul
             if stop.is_cancelled() {
                 return Ok(());
             }
+            lane.at_rest = super::half::AT_REST_ONCE;
+            while lane.is_half_written(&workspace)? && !stop.is_cancelled() {
+                std::thread::sleep(CLERK);
+            }
             if lane.look(&mut workspace, &store)? {
                 break;
             }

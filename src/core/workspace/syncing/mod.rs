@@ -21,6 +21,7 @@ mod audit;
 mod both;
 mod cycle;
 mod events;
+mod half;
 mod images;
 mod lane;
 mod looping;
