@@ -60,14 +60,16 @@ impl Policies {
         })
     }
 
-    /// A decision holds for what it was made on.
+    /// A decision holds for what it was made on, whole or as far as it is not carried out yet: where the loop ended between
+    /// the target and the source, the fields that one side won agree already.
     fn is_about(&self, key: &str, clashes: &[Clash]) -> bool {
         self.known.get(&show_key(key)).is_some_and(|conflict| {
-            conflict.fields.len() == clashes.len()
-                && conflict.fields.iter().zip(clashes).all(|(one, clash)| {
+            clashes.iter().all(|clash| {
+                conflict.fields.iter().any(|one| {
                     (&one.field, &one.base, &one.source, &one.target)
                         == (&clash.field, &clash.base, &clash.source, &clash.target)
                 })
+            })
         })
     }
 }
@@ -142,8 +144,8 @@ fn time_of(text: &str) -> Option<i64> {
 }
 
 impl Cycle<'_> {
-    /// Notes the conflicts that a look found, and forgets those that are over. Answers how many wait.
-    pub(super) fn conflicts(&self, lane: &mut Lane, found: &Found) -> Result<u64> {
+    /// Notes the conflicts that a look found.
+    pub(super) fn note_conflicts(&self, lane: &Lane, found: &Found) -> Result<()> {
         let name = &lane.mapping.name;
         for waiting in &found.waiting {
             let fields: Vec<ConflictField> = waiting
@@ -159,6 +161,12 @@ impl Cycle<'_> {
                 .collect();
             self.store.put_conflict(name, &show_key(&waiting.key), &fields)?;
         }
+        Ok(())
+    }
+
+    /// Forgets the conflicts that are over: what was decided stands on both sides, so whoever sees one gone finds it written.
+    pub(super) fn settle_conflicts(&self, lane: &mut Lane, found: &Found) -> Result<()> {
+        let name = &lane.mapping.name;
         // A record that waits is looked at by every look.
         let still: Vec<String> = found.waiting.iter().map(|waiting| show_key(&waiting.key)).collect();
         for conflict in self.store.conflicts(Some(name))? {
@@ -172,7 +180,7 @@ impl Cycle<'_> {
             self.store.log(Some(name), LogLevel::Alarm, &text)?;
         }
         lane.status.conflicts = open;
-        Ok(open)
+        Ok(())
     }
 
     /// Writes what the target changed back to the source.

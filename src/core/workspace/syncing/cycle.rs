@@ -145,11 +145,15 @@ impl Cycle<'_> {
             self.store.look_at_taken_back(&lane.mapping.name, &left_alone.seen(), now_ms() - SETTLES)?;
         }
         if lane.mapping.sync.direction == Direction::TwoWay {
-            self.conflicts(lane, &found)?;
-            match self.write_back(lane, &found)? {
-                Ended::Done { again: moved } => return Ok(Ended::Done { again: again || moved }),
+            self.note_conflicts(lane, &found)?;
+            let moved = match self.write_back(lane, &found)? {
+                Ended::Done { again: moved } => moved,
                 other => return Ok(other),
+            };
+            if !again && !moved {
+                self.settle_conflicts(lane, &found)?;
             }
+            return Ok(Ended::Done { again: again || moved });
         }
         Ok(Ended::Done { again })
     }
