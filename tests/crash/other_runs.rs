@@ -47,5 +47,7 @@ fn a_revert_of_a_database_goes_on_wherever_it_was_killed() {
 fn an_incremental_run_goes_on_wherever_it_was_killed() {
     dies_and_ends_the_same(&KINDS[0], Task::Incremental, &["after-intent", "after-rename", "after-crosswalk"]);
     let points = ["before-commit", "after-commit", "after-publish", "after-crosswalk", "before-report"];
+    let deletes = ["waited-begun", "waited-intent", "waited-published"];
+    let points = [&points[..], &deletes].concat();
     dies_and_ends_the_same(&KINDS[2], Task::Incremental, &points);
 }

@@ -205,19 +205,17 @@ pub(super) fn side_effects(connection: &Connection, table: &Table) -> rusqlite::
     let mut effects: Vec<String> =
         table.triggers.iter().map(|trigger| format!("trigger {} fires on {}", trigger.name, trigger.event)).collect();
     let mut statement = connection.prepare(
-        "SELECT t.name, f.\"from\", f.on_delete, f.on_update \
+        "SELECT t.name, f.\"from\", f.on_update \
          FROM pragma_table_list AS t, pragma_foreign_key_list(t.name) AS f \
          WHERE t.schema = 'main' AND t.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY t.name, f.id, f.seq",
     )?;
     let mut rows = statement.query([&table.name])?;
     while let Some(row) = rows.next()? {
         let (child, column): (String, String) = (row.get(0)?, row.get(1)?);
-        for (index, verb) in [(2, "delete"), (3, "key change")] {
-            let action: String = row.get(index)?;
-            if !matches!(action.as_str(), "NO ACTION" | "RESTRICT") {
-                let action = action.to_lowercase();
-                effects.push(format!("foreign key {child}.{column}: {action} on {verb}"));
-            }
+        effects.push(format!("a delete waits for rows of {child} ({column}) that point to it, and takes none along"));
+        let action: String = row.get(2)?;
+        if !matches!(action.as_str(), "NO ACTION" | "RESTRICT") {
+            effects.push(format!("foreign key {child}.{column}: {} on key change", action.to_lowercase()));
         }
     }
     Ok(effects)

@@ -19,7 +19,7 @@ use crm_core::project::PlatformConfig;
 
 mod begin;
 mod catalog;
-mod children;
+mod foreign;
 mod locator;
 mod observe;
 mod part;

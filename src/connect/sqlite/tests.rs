@@ -176,7 +176,10 @@ fn schema_and_capabilities_come_from_the_catalog() {
     assert_eq!(contacts.identity.as_deref(), Some("id"));
     assert_eq!(contacts.side_effects, ["trigger contacts_logged fires on update"]);
     let accounts = fixture.sqlite.capabilities("accounts").unwrap();
-    assert_eq!(accounts.side_effects, ["foreign key contacts.account_id: cascade on delete"]);
+    assert_eq!(
+        accounts.side_effects,
+        ["a delete waits for rows of contacts (account_id) that point to it, and takes none along"]
+    );
     assert!(!fixture.sqlite.capabilities("names").unwrap().write);
     let names: Vec<String> = fixture.sqlite.objects().unwrap().into_iter().map(|object| object.name).collect();
     assert_eq!(names, ["accounts", "audit", "contacts", "names"]);

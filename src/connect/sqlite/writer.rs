@@ -12,7 +12,7 @@ use crm_core::table::hash::cells_hash;
 
 use super::begin::{begin, columns_of, count};
 use super::catalog::{Address, Table, quote};
-use super::children::{self, Child};
+use super::foreign::{self, Child, Parent};
 use super::promise::{self, Promise, Samples};
 use super::statements::Statements;
 use super::value::{Bound, RowText};
@@ -53,6 +53,7 @@ pub(super) struct SqliteWriter {
     buffer: Vec<u8>,
     /// Rows of other tables that a delete would take along or change: a delete that finds one is refused.
     children: Vec<Child>,
+    parents: Vec<Parent>,
     /// Rows of the table may point to others of it.
     names_itself: bool,
 }
@@ -77,7 +78,7 @@ impl SqliteWriter {
             let columns = columns_of(&table, &context.columns)?;
             let fail = |error| failed("read", path, &error);
             let before = count(&connection, &table).map_err(fail)?;
-            let names_itself = children::names_itself(&connection, &table).map_err(fail)?;
+            let names_itself = foreign::names_itself(&connection, &table).map_err(fail)?;
             Ok((connection, table, columns, before, names_itself))
         });
         let (connection, table, columns, before, names_itself) = match begun {
@@ -107,6 +108,7 @@ impl SqliteWriter {
             row: RowText::default(),
             buffer: Vec::new(),
             children: Vec::new(),
+            parents: Vec::new(),
             names_itself,
         })
     }
@@ -405,7 +407,12 @@ impl TargetWriter for SqliteWriter {
     }
 
     fn spare_others(&mut self) -> Result<()> {
-        self.children = children::of(self.connection(), &self.table).map_err(|error| self.fail(&error))?;
+        self.children = foreign::children(self.connection(), &self.table).map_err(|error| self.fail(&error))?;
+        Ok(())
+    }
+
+    fn mind_parents(&mut self) -> Result<()> {
+        self.parents = foreign::parents(self.connection(), &self.table).map_err(|error| self.fail(&error))?;
         Ok(())
     }
 

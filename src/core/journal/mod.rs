@@ -19,7 +19,7 @@ pub use control::Control;
 pub use crosswalk::{Crosswalk, Noting};
 pub use marks::{Handing, Mark, Pass};
 pub use rejects::{RejectWriter, read_rejects, rejects_file, rejects_files};
-pub use run_log::{Event, RunLog};
+pub use run_log::{Event, RunLog, Waited};
 pub use state::StateDir;
 pub use who::{now, who};
 

@@ -72,6 +72,9 @@ pub enum Event {
         /// Milliseconds of work so far.
         #[serde(default)]
         millis: u64,
+        /// Changes that wait until the other mappings of the run are written, by their places among the plan's changes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        waiting: Vec<u64>,
     },
     /// The target holds the new rows.
     Published {
@@ -82,6 +85,32 @@ pub enum Event {
     },
     /// The crosswalk knows what the mapping wrote.
     Crosswalk {
+        /// Mapping.
+        mapping: String,
+    },
+    /// The changes of a mapping that waited for the other mappings come now.
+    WaitedBegun {
+        /// Mapping.
+        mapping: String,
+        /// Lines and bytes of its rejects without these.
+        rejects: (u64, u64),
+    },
+    /// They are staged: their publish follows.
+    WaitedIntent {
+        /// Mapping.
+        mapping: String,
+        /// What became of them.
+        waited: Box<Waited>,
+    },
+    /// The target holds them.
+    WaitedPublished {
+        /// Mapping.
+        mapping: String,
+        /// How it ended, as the platform counted.
+        published: Published,
+    },
+    /// Crosswalk and ledger know it.
+    WaitedTold {
         /// Mapping.
         mapping: String,
     },
@@ -100,6 +129,21 @@ pub enum Event {
         #[serde(default)]
         version: Option<ObjectVersion>,
     },
+}
+
+/// What became of changes that waited for the other mappings of their run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// As the writer reported them.
+    pub counts: Counts,
+    /// Which of the plan's changes deleted a row, by their places among its changes.
+    pub gone: Vec<u64>,
+    /// Changes among them that were no deletes: counted as held as long as they waited.
+    pub held: u64,
+    /// Rows that changed since the plan: left alone.
+    pub moved: u64,
+    /// Why others were not done, most rows first.
+    pub causes: Vec<Cause>,
 }
 
 #[derive(Serialize, Deserialize)]

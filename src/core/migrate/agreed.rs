@@ -2,7 +2,7 @@
 //!
 //! Everything needed is on disk before the publish (the plan's notes, the staged crosswalk with the new ids, the rejects of
 //! the run), so a start that finds the publish done and the ledger behind applies it again: twice is once.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use super::staged;
 use crate::error::{Error, Result};
 use crate::journal::ledger::{Agreement, Change, Entry, Hidden, Ledger, Loader, Secret};
 use crate::journal::{Crosswalk, StateDir, now, read_rejects, rejects_file};
-use crate::plan::material::{notes, read_gone, read_shared};
+use crate::plan::material::{notes, read_gone, read_keys, read_shared, write_keys};
 use crate::plan::{MappingPlan, Operation, Plan, PlanAgreement, Purpose, Selection};
 use crate::resolve::keys::key_hash;
 
@@ -24,6 +24,23 @@ pub(super) fn begin(run_dir: &Path, crosswalk: &Crosswalk) -> Result<()> {
         return Ok(());
     }
     super::write_whole(&path, crosswalk.moment()?.to_string().as_bytes())
+}
+
+/// File with the keys, hidden, of target rows that were to go and are there still.
+fn undone_path(run_dir: &Path, mapping: &str) -> PathBuf {
+    run_dir.join(format!("{mapping}.undone"))
+}
+
+/// Notes the old keys of target rows that were to go and are there still: the ledger goes on knowing them, or no later look
+/// at what changed would find them.
+pub(super) fn note_undone(state: &StateDir, run_dir: &Path, mapping: &str, keys: &[String]) -> Result<()> {
+    let path = undone_path(run_dir, mapping);
+    if keys.is_empty() && !path.exists() {
+        return Ok(());
+    }
+    state.make()?;
+    let secret = Secret::of(&state.ledgers())?;
+    write_keys(&path, keys.iter().map(|key| secret.hide(key_hash(key))))
 }
 
 /// A published mapping of a run.
@@ -51,6 +68,16 @@ impl Agreed<'_> {
         }
         let Some(agreement) = &self.part.agreement else { return Ok(()) };
         self.bring(agreement).map_err(|error| error.at(format!("ledger of {}", self.part.mapping)))
+    }
+
+    /// Target rows of these old keys are gone now, too.
+    pub(super) fn forget(&self, keys: &[String]) -> Result<()> {
+        let path = self.state.ledger(&self.part.mapping, self.plan.env.as_deref());
+        let Some(mut ledger) = Ledger::open(&path)? else { return Ok(()) };
+        let secret = Secret::of(&self.state.ledgers())?;
+        let agreement = Agreement { rows: self.rows, ..ledger.agreement()? };
+        let gone = keys.iter().map(|key| secret.hide(key_hash(key))).collect();
+        ledger.update(&agreement, &Change { gone, ..Change::default() })
     }
 
     fn bring(&self, planned: &PlanAgreement) -> Result<()> {
@@ -84,7 +111,8 @@ impl Agreed<'_> {
                     agreement.crosswalk = known.crosswalk;
                 }
                 let mut change = Change { gone: read_gone(&self.plan_dir(), name)?, ..Change::default() };
-                let kept: HashSet<Hidden> = self.unsettled()?;
+                let mut kept: HashSet<Hidden> = self.unsettled()?;
+                kept.extend(read_keys(&undone_path(self.run_dir, name))?);
                 change.gone.retain(|key| !kept.contains(key));
                 self.each(|entry, locator| {
                     match entry {

@@ -10,6 +10,7 @@ use super::mapping::{self, Executed, Shared};
 use super::report::MappingReport;
 use super::staged;
 use super::trail::Trail;
+use super::waited::WaitedChanges;
 use crate::error::{Error, Kind, Result};
 use crate::journal::{Crosswalk, Event, MappingResult, RunLog, StateDir};
 use crate::monitor::Monitor;
@@ -67,6 +68,7 @@ impl Run<'_> {
         log.write(Event::Attempt { number: self.attempt, pid: std::process::id() })?;
         let mut versions: HashMap<&ObjectRef, (ObjectVersion, bool)> = HashMap::new();
         let mut batches = 0;
+        let mut waiting: Vec<Vec<u64>> = Vec::new();
         for (place, plan) in self.plan.mappings.iter().enumerate() {
             self.monitor.check()?;
             let start = std::time::Instant::now();
@@ -75,7 +77,7 @@ impl Run<'_> {
             let atomic = here.as_ref().map_or(true, |here| here.atomic);
             let history = History::of(&events, &plan.mapping);
             if history.begun
-                && let Some(Settled { report, version }) = history
+                && let Some(Settled { report, version, waiting: left }) = history
                     .settle((self.state, self.plan), self.dir, plan, connector.as_ref(), &mut crosswalk, &mut log)
                     .map_err(|error| or_gone(error, plan, connector.as_ref()))?
             {
@@ -83,6 +85,7 @@ impl Run<'_> {
                 ended.results.push(report.result.clone());
                 seen(&ended.results)?;
                 let closed = closed(plan, &report.result);
+                waiting.push(left);
                 ended.reports.push(report);
                 closed?;
                 continue;
@@ -121,11 +124,32 @@ impl Run<'_> {
             });
             ended.results.push(result.clone());
             seen(&ended.results)?;
-            let Executed { mut report, version } = executed?;
+            let Executed { mut report, version, waiting: left } = executed?;
+            waiting.push(left);
             report.result.millis = result.millis;
             note_version(&mut versions, &plan.to, version, result.counts.deleted > 0);
             ended.reports.push(report);
             closed(plan, &result)?;
+        }
+        // Last first: what others pointed to goes when they are gone (and in a revert comes when those are there that it
+        // points to).
+        for (place, waiting) in waiting.iter().enumerate().rev().filter(|(_, waiting)| !waiting.is_empty()) {
+            let part = &self.plan.mappings[place];
+            let connector = (self.connect)(&part.to.platform)?;
+            let report = &mut ended.reports[place];
+            let (state, dir, plan, connector) = (self.state, self.dir, self.plan, connector.as_ref());
+            let mut waited =
+                WaitedChanges { state, dir, plan, part, connector, waiting, crosswalk: &mut crosswalk, log: &mut log };
+            if !waited.settle(&events, report)? {
+                let start = std::time::Instant::now();
+                let version = waited.execute(self, &events, versions.get(&part.to), report);
+                let version = version.map_err(|error| or_gone(error, part, connector))?;
+                report.result.millis += start.elapsed().as_millis() as u64;
+                note_version(&mut versions, &part.to, version, true);
+            }
+            ended.results[place] = report.result.clone();
+            seen(&ended.results)?;
+            closed(part, &ended.results[place])?;
         }
         Ok(())
     }

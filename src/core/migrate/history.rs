@@ -18,6 +18,7 @@ struct Intent {
     moved: u64,
     links_left: u64,
     millis: u64,
+    waiting: Vec<u64>,
 }
 
 /// What a later start found published.
@@ -50,6 +51,8 @@ pub(super) struct Settled {
     pub(super) report: MappingReport,
     /// Version of the target then; None if nothing was to be written.
     pub(super) version: Option<ObjectVersion>,
+    /// Changes that wait until the other mappings of the run are written, by their places among the plan's changes.
+    pub(super) waiting: Vec<u64>,
 }
 
 impl History {
@@ -63,10 +66,12 @@ impl History {
                     let (mark, doubt) = (history.mark.take(), history.doubt.take());
                     history = Self { begun: true, mark, doubt, ..Self::default() };
                 }
-                Event::Intent { mapping, counts, causes, moved, links_left, millis, .. } if mapping == name => {
-                    let (causes, counts) = (causes.clone(), *counts);
-                    history.intent =
-                        Some(Intent { counts, causes, moved: *moved, links_left: *links_left, millis: *millis });
+                Event::Intent { mapping, counts, causes, moved, links_left, millis, waiting, .. }
+                    if mapping == name =>
+                {
+                    let (causes, counts, waiting) = (causes.clone(), *counts, waiting.clone());
+                    let (moved, links_left, millis) = (*moved, *links_left, *millis);
+                    history.intent = Some(Intent { counts, causes, moved, links_left, millis, waiting });
                 }
                 Event::Published { mapping, published } if mapping == name => {
                     history.published = Some(published.clone());
@@ -145,12 +150,14 @@ impl History {
             log.write(Event::Crosswalk { mapping: mapping() })?;
         }
         let (mapping, from, planned) = (mapping(), plan.from.clone(), plan.counts);
-        Ok(Some(Settled { report: MappingReport { mapping, from, planned, result, causes, links_left }, version }))
+        let waiting = self.intent.as_ref().map(|intent| intent.waiting.clone()).unwrap_or_default();
+        let report = MappingReport { mapping, from, planned, result, causes, links_left };
+        Ok(Some(Settled { report, version, waiting }))
     }
 }
 
 /// Rows of an object, counted by reading it.
-fn count(connector: &dyn Connector, object: &str) -> Result<u64> {
+pub(super) fn count(connector: &dyn Connector, object: &str) -> Result<u64> {
     let mut reader = connector.read(&Source::Object(object.to_owned()), &ReadOptions::default())?;
     let mut rows = 0;
     while let Some(batch) = reader.next_batch()? {

@@ -1,8 +1,7 @@
 //! One mapping of a run: staged whole, published once.
 use std::time::Instant;
 
-use polars::prelude::{DataFrame, IntoColumn, NewChunkedArray, StringChunked};
-
+use super::agreed;
 use super::ahead::Ahead;
 use super::execute::{Run, target_version};
 use super::fault;
@@ -15,7 +14,7 @@ use super::report::MappingReport;
 use super::revert::reverted_folder;
 use super::staged::{self, Fate, Stage};
 use super::trail::{Next, Trail, links_file};
-use super::waiting::Waiting;
+use super::waiting::{Waiting, whole_rows};
 use crate::error::{Error, Kind, Result};
 use crate::journal::{Crosswalk, Event, MappingResult, Pass, RunLog};
 use crate::monitor::{Progress, WithinBatch};
@@ -43,6 +42,8 @@ pub(super) struct Executed {
     pub(super) report: MappingReport,
     /// Version of the target now; None if nothing was to be written.
     pub(super) version: Option<ObjectVersion>,
+    /// Changes that wait until the other mappings of the run are written, by their places among the plan's changes.
+    pub(super) waiting: Vec<u64>,
 }
 
 /// Executes the mapping at `place` of the plan. `result` is filled in as far as it goes, also when it fails.
@@ -86,7 +87,7 @@ pub(super) fn execute(
             stage.push(key, id, Fate::Present)?;
         }
     }
-    let (mut links_left, mut version) = (0, None);
+    let (mut links_left, mut version, mut waiting) = (0, None, Vec::new());
     let causes;
     if nothing {
         outcome.counts.before = plan.counts.before;
@@ -100,8 +101,10 @@ pub(super) fn execute(
         run.monitor.between(0, None)?;
         let context = WriteContext { run_dir: run.dir.to_owned(), planned, columns: plan.write_columns() };
         let mut writer = connector.write(&plan.to.object, &context)?;
+        // What other rows a delete takes along stands in no plan.
+        writer.spare_others()?;
         if let Some(reverted) = reverted_folder(run.state, run.plan) {
-            writer.spare_others()?;
+            writer.mind_parents()?;
             if let Some(ending) = postimages::ending(&reverted, &plan.mapping)? {
                 writer.set_ending(&ending);
             }
@@ -113,6 +116,11 @@ pub(super) fn execute(
             writer,
             post: PostImages::new(run.dir, &plan.mapping)?,
             again: Vec::new(),
+            stuck: Vec::new(),
+            waiting: Vec::new(),
+            place: 0,
+            undone: Vec::new(),
+            is_last: place + 1 == run.plan.mappings.len(),
             later: match (&trail, &mark) {
                 (None, _) => Later::new()?,
                 (Some(_), mark) => {
@@ -136,8 +144,8 @@ pub(super) fn execute(
         let published = published.and_then(|()| writing.publish(result));
         result.counts = outcome.counts;
         result.moved = outcome.moved;
-        let (published, told) = published?;
-        causes = told;
+        let (published, told, left) = published?;
+        (causes, waiting) = (told, left);
         outcome.counts.before = published.before;
         outcome.counts.after = published.rows;
         version = Some(published.version);
@@ -165,7 +173,7 @@ pub(super) fn execute(
         causes,
         links_left,
     };
-    Ok(Executed { report, version })
+    Ok(Executed { report, version, waiting })
 }
 
 /// A mapping while its rows are staged.
@@ -177,6 +185,16 @@ pub(super) struct Writing<'w, 'r> {
     pub(super) post: PostImages,
     /// Deletes that come when all other changes are made.
     pub(super) again: Vec<Waiting>,
+    /// Deletes that were refused as long as there was something to do, with the platform's words.
+    pub(super) stuck: Vec<(Waiting, String)>,
+    /// Changes that wait for the other mappings of the run, by their places among the plan's changes.
+    pub(super) waiting: Vec<u64>,
+    /// Changes that were handed out so far.
+    place: u64,
+    /// Old keys of target rows that were to go and are there still.
+    pub(super) undone: Vec<String>,
+    /// No mapping of the run follows.
+    pub(super) is_last: bool,
     pub(super) resolver: Resolver<'w>,
     crosswalk: &'w Crosswalk,
     pub(super) log: &'w mut RunLog,
@@ -217,7 +235,6 @@ impl Writing<'_, '_> {
             self.hand(&mut changes, &mut images, target)?;
         }
         self.delete_again(&mut images, target.as_ref())?;
-        images.finish()?;
         let workers = || self.run.monitor.workers();
         std::thread::scope(|scope| {
             let mut ahead = Ahead::new(scope, reader.slices(), workers, |slice| reader.inserts_of(slice));
@@ -233,7 +250,11 @@ impl Writing<'_, '_> {
                 }
             }
             self.amend()
-        })
+        })?;
+        // Rows that named a row that goes may name another one by now.
+        self.delete_again(&mut images, target.as_ref())?;
+        self.give_up(&mut images, target.as_ref())?;
+        images.finish()
     }
 
     /// Hands changes to the writer, piece by piece.
@@ -279,8 +300,10 @@ impl Writing<'_, '_> {
         self.begin_batch()?;
         let Changes { batch, operations, sources, keys, identities, pending, originals } = changes;
         let rows = operations.len();
+        let first = self.place;
+        self.place += rows as u64;
         let row_of = |row: usize| (sources[row], keys[row].clone(), identities[row].clone());
-        let later = self.wait_with_deletes(&batch, row_of);
+        let later = self.wait_with_deletes(first, &batch, row_of);
         let resolved = self.resolver.resolve(batch.values, pending, self.crosswalk)?;
         let mut kept = kept(rows, &resolved.missing);
         for row in &later {
@@ -297,6 +320,7 @@ impl Writing<'_, '_> {
             self.writer.set_originals(pick(originals, &kept));
         }
         self.handing(Pass::Changes, rows, next)?;
+        let planned = self.may_come_later().then(|| whole_rows(&batch.values, target)).transpose()?.flatten();
         let results = self.hand_changes(&batch, next)?;
         let results = self.spread(results, &kept, batch.kinds.len())?;
         let mut raw = self.writer.take_originals().into_iter();
@@ -336,15 +360,36 @@ impl Writing<'_, '_> {
                     written[row] = identity;
                     continue;
                 }
-                RowResult::Refused(_) if kind == ChangeKind::Delete && self.reverts() && locator.is_some() => {
+                RowResult::Refused(_) if kind == ChangeKind::Delete && self.may_wait() && locator.is_some() => {
                     let (key, identity) = (keys[row].clone(), identities[row].clone());
                     let (source, locator) = (sources[row], locator.unwrap_or_default());
-                    self.again.push(Waiting { ordinal, locator, expected, source, key, identity });
+                    self.again.push(Waiting {
+                        place: first + row as u64,
+                        ordinal,
+                        locator,
+                        expected,
+                        source,
+                        key,
+                        identity,
+                    });
+                    continue;
+                }
+                RowResult::Refused(_) if self.may_come_later() => {
+                    let identity = identities[row].clone().or(locator);
+                    let image = self.put_off(first + row as u64, kind, (ordinal, keys[row].clone(), identity));
+                    if kind == ChangeKind::Update {
+                        changed.push((ordinal, kind));
+                        bytes.push(None);
+                    }
+                    post.push(PostImage { hash: planned.as_ref().map(|hashes| hashes[row]), ..image });
                     continue;
                 }
                 RowResult::Moved => Why::Moved,
                 RowResult::Refused(words) => Why::Refused(words),
             };
+            if kind == ChangeKind::Delete {
+                self.undone.extend(keys[row].clone());
+            }
             lost.push((operations[row], Unwritten { source: sources[row], key: keys[row].clone(), why }));
         }
         self.took(Pass::Changes, rows);
@@ -406,43 +451,11 @@ impl Writing<'_, '_> {
         self.end_batch(rows)
     }
 
-    /// Notes links of written rows to rows of the same mapping.
-    fn wait_for(&mut self, here: &[PendingLink], written: &[Option<String>]) -> Result<()> {
-        here.iter().try_for_each(|cell| match &written[cell.row] {
-            Some(identity) => self.later.push(identity, cell),
-            None => Ok(()),
-        })
-    }
-
-    /// The second pass: links within the mapping, now that all its rows have their ids.
-    fn amend(&mut self) -> Result<()> {
-        if self.later.is_empty() {
-            return Ok(());
-        }
-        self.stage.finish()?;
-        let mut parents = self.later.parents()?;
-        staged::inserted_ids(self.run.dir, &self.plan.mapping, &mut parents)?;
-        let (writer, plan, resolver) = (&mut self.writer, self.plan, &mut self.resolver);
-        let monitor = self.run.monitor;
-        self.later.amends(&parents, |link, rows, ids| {
-            monitor.check()?;
-            resolver.left += ids.iter().filter(|id| id.is_none()).count() as u64;
-            let (rows, ids): (Vec<String>, Vec<String>) =
-                rows.iter().zip(ids).filter_map(|(row, id)| Some((row.clone(), id?))).unzip();
-            resolver.left += 0;
-            let column = plan.links[link].column.as_str();
-            let values = StringChunked::from_iter_values(column.into(), ids.iter());
-            let frame = DataFrame::new(rows.len(), vec![values.into_column()])?;
-            for outcome in writer.amend(&rows, &frame)? {
-                resolver.left += u64::from(!matches!(outcome, RowResult::Written(_)));
-            }
-            Ok(())
-        })
-    }
-
-    /// Checks the error budget, promises, publishes. Answers also why rows were left out.
-    fn publish(self, result: &mut MappingResult) -> Result<(Published, Vec<Cause>)> {
-        let Self { run, plan, mut writer, post, log, outcome, stage, resolver, start, trail, .. } = self;
+    /// Checks the error budget, promises, publishes. Answers also why rows were left out,
+    /// and which deletes wait for other mappings.
+    fn publish(self, result: &mut MappingResult) -> Result<(Published, Vec<Cause>, Vec<u64>)> {
+        let Self { run, plan, mut writer, post, log, outcome, stage, resolver, start, trail, waiting, undone, .. } =
+            self;
         let counts = outcome.counts;
         let budget = (run.budget)(&plan.mapping).of(counts.read);
         // What cannot be taken back is listed and stays; the rest goes back all the same.
@@ -460,6 +473,7 @@ impl Writing<'_, '_> {
         stage.take_over(&run.state.plan(&run.plan.id), &plan.mapping)?;
         stage.finish()?;
         post.finish(writer.as_mut(), &WithinBatch(run.monitor))?;
+        agreed::note_undone(run.state, run.dir, &plan.mapping, &undone)?;
         // What was left out is on disk before anything is published: a kill loses no reject.
         let causes = outcome.settle()?;
         fault::point("before-intent");
@@ -471,6 +485,7 @@ impl Writing<'_, '_> {
             moved: outcome.moved,
             links_left: resolver.left,
             millis: start.elapsed().as_millis() as u64,
+            waiting: waiting.clone(),
         })?;
         fault::point("before-publish");
         run.monitor.check_now()?;
@@ -480,7 +495,7 @@ impl Writing<'_, '_> {
         fault::point("after-publish");
         result.published = true;
         log.write(Event::Published { mapping: plan.mapping.clone(), published: published.clone() })?;
-        Ok((published, causes))
+        Ok((published, causes, waiting))
     }
 
     /// Results by row of the whole batch; None for rows that did not go to the writer.

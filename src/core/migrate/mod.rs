@@ -21,10 +21,12 @@ mod process;
 pub(crate) mod recovery;
 mod report;
 pub(crate) mod revert;
+mod second_pass;
 pub(crate) mod staged;
 mod taken_back;
 mod trail;
 pub(crate) mod verify;
+mod waited;
 mod waiting;
 
 pub(crate) use execute::Run;

@@ -66,6 +66,12 @@ impl Outcome {
         let rejects = RejectWriter::go_on(&path, trail::reopen(&path, Some(bytes))?, lines);
         Ok(Self { counts: mark.counts, moved: mark.moved, causes: mark.causes.clone(), rejects })
     }
+    /// Goes on behind the rejects of the mapping, for what comes after its publish. Counts begin anew.
+    pub(super) fn later(run_dir: &Path, mapping: &str, (lines, bytes): (u64, u64)) -> Result<Self> {
+        let path = rejects_file(run_dir, mapping);
+        let rejects = RejectWriter::go_on(&path, trail::reopen(&path, Some(bytes))?, lines);
+        Ok(Self { counts: Counts::default(), moved: 0, causes: Vec::new(), rejects })
+    }
     /// How everything stands here; it is on disk on return.
     pub(super) fn mark(&mut self, mark: &mut Mark) -> Result<()> {
         (mark.counts, mark.moved, mark.causes) = (self.counts, self.moved, self.causes.clone());

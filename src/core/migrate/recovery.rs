@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::EngineLock;
 use super::history::History;
+use super::waited::WaitedChanges;
 use crate::error::Result;
 use crate::journal::{Control, Event, MappingResult, RunLog, RunRecord, RunState, StateDir, now};
 use crate::plan::Plan;
@@ -105,9 +106,26 @@ fn recover(state: &StateDir, record: &mut RunRecord, connect: Connect<'_>) -> Re
         let connector = connect(&mapping.to.platform)?;
         let settled = history.settle((state, &plan), &dir, mapping, connector.as_ref(), &mut crosswalk, &mut log)?;
         let words = match settled {
-            Some(settled) => {
+            Some(mut settled) => {
+                let waiting = &settled.waiting;
+                let done = waiting.is_empty()
+                    || WaitedChanges {
+                        state,
+                        dir: &dir,
+                        plan: &plan,
+                        part: mapping,
+                        connector: connector.as_ref(),
+                        waiting,
+                        crosswalk: &mut crosswalk,
+                        log: &mut log,
+                    }
+                    .settle(&events, &mut settled.report)?;
                 record.results.push(settled.report.result);
-                if history.nothing { "as planned, nothing was to be written" } else { "published whole" }
+                match (history.nothing, done) {
+                    (true, _) => "as planned, nothing was to be written",
+                    (false, true) => "published whole",
+                    (false, false) => "published, but for changes that wait for the other mappings",
+                }
             }
             None => {
                 let (mapping, to) = (mapping.mapping.clone(), mapping.to.to_string());

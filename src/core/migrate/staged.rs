@@ -145,6 +145,17 @@ pub(super) fn apply(run_dir: &Path, mapping: &str, object: &str, crosswalk: &mut
     apply_batch(&batch, last, object, crosswalk, &mut undo)
 }
 
+/// Tells the crosswalk of rows that went after the others, by id, and notes what it knew of them.
+pub(super) fn forget<'i>(
+    run_dir: &Path,
+    mapping: &str,
+    object: &str,
+    ids: impl IntoIterator<Item = &'i str>,
+    crosswalk: &mut Crosswalk,
+) -> Result<()> {
+    crosswalk.forget_noting(object, ids, &mut Undo::open(run_dir, mapping)?)
+}
+
 fn apply_batch(batch: &[Line], fate: Fate, object: &str, crosswalk: &mut Crosswalk, undo: &mut Undo) -> Result<()> {
     if batch.is_empty() {
         return Ok(());

@@ -160,7 +160,8 @@ pub(super) fn source_hashes(frame: &polars::prelude::DataFrame, reads: &[String]
     Ok(hashes.into_iter().map(|hash| [(hash >> 64) as u64, hash as u64]).collect())
 }
 
-fn write_keys(path: &Path, keys: impl Iterator<Item = Hidden>) -> Result<()> {
+/// Writes hidden keys.
+pub(crate) fn write_keys(path: &Path, keys: impl Iterator<Item = Hidden>) -> Result<()> {
     let fail = |error: std::io::Error| Error::io("write", path, &error);
     let mut file = BufWriter::new(File::create(path).map_err(fail)?);
     for key in keys {
@@ -169,7 +170,8 @@ fn write_keys(path: &Path, keys: impl Iterator<Item = Hidden>) -> Result<()> {
     file.flush().map_err(fail)
 }
 
-fn read_keys(path: &Path) -> Result<Vec<Hidden>> {
+/// Reads hidden keys; where there is no file there are none.
+pub(crate) fn read_keys(path: &Path) -> Result<Vec<Hidden>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(bytes.chunks_exact(16).filter_map(|key| key.try_into().ok()).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -325,8 +325,14 @@ pub trait TargetWriter {
     fn deletes_last(&self) -> bool {
         false
     }
-    /// From now on a delete that would remove or change rows of other objects is refused.
+    /// From now on a delete is refused as long as other rows, of this object or another one, point to the row: it would remove
+    /// or change them.
     fn spare_others(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// From now on an update or a row that is put back is refused as long as a row of another object that it would name is not
+    /// there: it would break the publish.
+    fn mind_parents(&mut self) -> Result<()> {
         Ok(())
     }
     /// Hash of whole rows ([`crate::table::hash::row_hash`], schema order) as they will read once published; None: not there,

@@ -88,7 +88,8 @@ impl Workspace {
         Ok(Revert { run: record, plan, before, bytes })
     }
 
-    /// The mappings of a run that wrote something, in the order in which they are taken back: the last one first.
+    /// The mappings of a run that wrote something, in the order in which they are taken back: the last one first, so that
+    /// children go before the parents they name. Those that are put back wait for their parents.
     fn published<'p>(&self, record: &RunRecord, plan: &'p Plan, mappings: &[String]) -> Result<Vec<&'p MappingPlan>> {
         let dir = StateDir::of(&self.project().root).run(&record.id);
         let mut parts: Vec<&MappingPlan> = Vec::new();

@@ -107,6 +107,11 @@ impl SqliteWriter {
         if changed.is_empty() {
             return Ok(RowResult::Written(identity));
         }
+        let place = |column: usize| self.columns.iter().position(|known| *known == column);
+        let cell = |column| place(column).map_or_else(|| current.cell(column), |place| values[place].get(at));
+        if let Some(parent) = self.missing_parent(cell)? {
+            return Ok(RowResult::Refused(parent));
+        }
         let sql = self.sql.update(&self.table, &changed).to_owned();
         let done = self.attempt(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
@@ -128,6 +133,17 @@ impl SqliteWriter {
         })
     }
 
+    /// Why a row with these cells cannot be: a row of another table that it names is not there.
+    fn missing_parent<'a>(&self, cell: impl Fn(usize) -> Option<&'a str>) -> Result<Option<String>> {
+        for parent in &self.parents {
+            let bound = |column| cell(column).and_then(|text| bind(&self.table, column, Some(text)).ok());
+            if !parent.is_there(self.connection(), bound).map_err(|error| self.fail(&error))? {
+                return Ok(Some(format!("the row of {} that it names is not there", parent.table)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Puts a row back, under its rowid where that is free.
     pub(super) fn restore_row(
         &mut self,
@@ -135,6 +151,10 @@ impl SqliteWriter {
         values: &[StringChunked],
         at: usize,
     ) -> Result<RowResult> {
+        let place = |column: usize| self.columns.iter().position(|known| *known == column);
+        if let Some(parent) = self.missing_parent(|column| values[place(column)?].get(at))? {
+            return Ok(RowResult::Refused(parent));
+        }
         // Rows that point to each other come back one after the other: what they point to is there at the commit.
         let defer = self.connection().execute_batch("PRAGMA defer_foreign_keys = ON");
         defer.map_err(|error| self.fail(&error))?;
