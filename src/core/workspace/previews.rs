@@ -1,4 +1,6 @@
 //! What mappings do to rows before anything is planned: problems, rows before and after, one cell's way.
+mod telling;
+
 use hashbrown::HashMap;
 use polars::prelude::{DataFrame, StringChunked};
 
@@ -55,6 +57,12 @@ pub enum PreviewRows {
         /// Rows to skip.
         skip: u64,
     },
+    /// Rows that tell most about this target field, of the first 20,000: different ones that fail, that change, that are NULL,
+    /// the longest, and others.
+    Telling {
+        /// Target field.
+        field: String,
+    },
 }
 
 /// Rows that counts and reasons of a preview are taken from.
@@ -73,6 +81,8 @@ impl Workspace {
         monitor: &dyn Monitor,
     ) -> Result<Preview> {
         let (snapshot, pipeline) = self.compiled(mapping, monitor)?;
+        let sample = snapshot.slice(0, SAMPLE_ROWS, None)?;
+        let sampled = pipeline.apply(&sample)?;
         let (ordinals, total) = match rows {
             PreviewRows::From(first) => {
                 let end = first.saturating_add(count as u64).min(snapshot.len());
@@ -91,6 +101,10 @@ impl Workspace {
                 find(&snapshot, &pipeline, *skip, count, monitor, &|outcome, frame, hits| {
                     changed_rows(&pipeline, outcome, frame, wanted, hits)
                 })?
+            }
+            PreviewRows::Telling { field } => {
+                let field = field_index(&pipeline, Some(field))?.unwrap_or_default();
+                (telling::rows(&pipeline, &sample, &sampled, field, count)?, snapshot.len())
             }
         };
         let ordinals: Vec<u64> = ordinals;
@@ -116,8 +130,6 @@ impl Workspace {
             total,
         };
         monitor.check()?;
-        let sample = snapshot.slice(0, SAMPLE_ROWS, None)?;
-        let sampled = pipeline.apply(&sample)?;
         Ok(Preview {
             before,
             after,

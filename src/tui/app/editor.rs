@@ -38,6 +38,13 @@ impl Editor {
     pub fn insert(&mut self, text: &str) {
         self.area.insert_str(text);
     }
+    /// Puts a text in for so many characters before the cursor.
+    pub fn replace(&mut self, characters: usize, text: &str) {
+        for _ in 0..characters {
+            self.area.delete_char();
+        }
+        self.area.insert_str(text);
+    }
     /// Handles a key; true if the text may have changed.
     pub fn key(&mut self, key: Key) -> bool {
         let code = match key.code {

@@ -124,6 +124,10 @@ fn failing_and_changed_rows_are_found() {
     let preview = workspace.preview(&mapping, &changed, 10, &Silent).unwrap();
     assert_eq!(preview.before.ordinals, [0]);
     assert_eq!(preview.after.rows[0][1].as_deref(), Some("Acme"));
+    let telling = PreviewRows::Telling { field: "name".into() };
+    let told = |count: usize| workspace.preview(&mapping, &telling, count, &Silent).unwrap().before.ordinals;
+    assert_eq!(told(10), [0, 1, 2], "all, where there are no more");
+    assert_eq!(told(2), [0, 1], "one that fails, one that changes");
     let steps = workspace.trace_cell(&mapping, 0, "name").unwrap();
     assert_eq!(steps.last().unwrap().value.as_deref(), Some("Acme"));
 }

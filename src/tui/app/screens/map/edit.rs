@@ -9,13 +9,14 @@ use crm_core::project::{
 };
 use crm_core::workspace::Preview;
 
+use super::complete::{Completion, Names};
 use crate::app::editor::Editor;
 use crate::app::key::{Key, KeyCode};
 use crate::app::msg::{MappingText, Proposal};
 use crate::app::shared::{Shared, Tone};
 
 /// Keys of a field in the order in which people read them.
-const ORDER: &[&str] = &[
+pub(super) const ORDER: &[&str] = &[
     "from",
     "sql",
     "const",
@@ -164,17 +165,20 @@ pub(super) fn set_value(shared: &mut Shared, target: &str, from: &str, to: &str)
 pub(super) enum Pressed {
     Nothing,
     Typed,
+    /// A word was put in; the next tab puts the next one in.
+    Completed,
     Leave,
     Accept,
 }
 
-/// Handles a key of the editor: `^S` or `f2` accepts, `esc` leaves.
+/// Handles a key of the editor: `^S` or `f2` accepts, `esc` leaves, `tab` puts in what fits.
 pub(super) fn key(editor: &mut FieldEditor, key: Key) -> Pressed {
     if key == Key::ctrl('s') || key.code == KeyCode::F(2) {
         return Pressed::Accept;
     }
     match key.code {
         KeyCode::Esc => Pressed::Leave,
+        KeyCode::Tab if editor.completion.put(&mut editor.text) => Pressed::Completed,
         _ if editor.text.key(key) => Pressed::Typed,
         _ => Pressed::Nothing,
     }
@@ -191,6 +195,8 @@ pub struct FieldEditor {
     pub preview: Option<Arc<Preview>>,
     /// Why the text now is no field.
     pub problem: Option<Problem>,
+    /// What fits at the cursor.
+    pub completion: Completion,
     field: Option<Field>,
     pii: bool,
 }
@@ -203,6 +209,7 @@ impl FieldEditor {
             text: Editor::new(&lines_of(field)),
             preview: None,
             problem: None,
+            completion: Completion::default(),
             field: None,
             pii: field.pii,
         }
@@ -213,6 +220,10 @@ impl FieldEditor {
         self.pii
             || self.field.as_ref().is_some_and(typed)
             || shared.personal.target(shared.mapping_name(), &self.target)
+    }
+    /// Looks for what fits at the cursor.
+    pub(super) fn complete(&mut self, names: Names<'_>) {
+        self.completion = Completion::at(&self.text, names);
     }
     /// Puts pasted text in.
     pub(super) fn insert(&mut self, text: &str) {

@@ -1,4 +1,5 @@
 //! The Map screen: which column fills which field, by which steps, and what comes of it on real rows.
+mod complete;
 mod edit;
 mod fields;
 mod values;
@@ -9,6 +10,7 @@ use crm_core::project::{Field, Origin, Problem};
 use crm_core::table::profile::{ColumnProfile, Profile};
 use crm_core::workspace::{Preview, PreviewRows};
 
+pub use complete::{Candidate, Completion};
 pub use edit::FieldEditor;
 pub use fields::{FieldRow, Status};
 pub use values::{ValueRow, ValuesEditor};
@@ -280,19 +282,34 @@ impl MapScreen {
             Field::new(row.target.clone(), Origin::From(source.unwrap_or_default()))
         });
         self.editor = Some(FieldEditor::new(&field));
+        self.complete(shared);
         self.try_edited(shared);
+    }
+    /// Looks for what fits at the cursor of the edited field.
+    fn complete(&mut self, shared: &Shared) {
+        let source = self.columns.iter().flat_map(|columns| &columns.source);
+        let columns: Vec<String> = source.map(|column| column.name.clone()).collect();
+        let mappings: Vec<String> = shared.drafts.iter().map(|draft| draft.name.clone()).collect();
+        if let Some(editor) = &mut self.editor {
+            editor.complete(complete::Names { columns: &columns, mappings: &mappings });
+        }
     }
     /// Asks what the edited field makes of real rows.
     fn try_edited(&mut self, shared: &mut Shared) {
         let (Some(editor), Some(draft)) = (&mut self.editor, shared.draft()) else { return };
         if let Some(candidate) = editor.candidate(&draft.text()) {
-            shared.ask(Lane::MapPreview, "trying it", Request::Preview(candidate, PreviewRows::From(0), SAMPLE));
+            let rows = PreviewRows::Telling { field: editor.target.clone() };
+            shared.ask(Lane::MapPreview, "trying it", Request::Preview(candidate, rows, SAMPLE));
         }
     }
     fn edit_key(&mut self, key: Key, shared: &mut Shared) {
         let Some(editor) = &mut self.editor else { return };
         match edit::key(editor, key) {
-            edit::Pressed::Typed => self.try_edited(shared),
+            edit::Pressed::Typed => {
+                self.complete(shared);
+                self.try_edited(shared);
+            }
+            edit::Pressed::Completed => self.try_edited(shared),
             edit::Pressed::Nothing => {}
             edit::Pressed::Leave => {
                 self.editor = None;
@@ -460,6 +477,7 @@ impl ScreenState for MapScreen {
     fn paste(&mut self, text: &str, shared: &mut Shared) {
         if let Some(editor) = &mut self.editor {
             editor.insert(text);
+            self.complete(shared);
             self.try_edited(shared);
         }
     }

@@ -29,7 +29,8 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, app: &App, editing: &Fie
             frame.set_cursor_position((x, area.y + (at - top + 1) as u16));
         }
     }
-    let used = (height + 1) as u16;
+    draw_completion(frame, area, height + 1, editing, look);
+    let used = (height + 2) as u16;
     let below = Rect { y: area.y + used, height: area.height.saturating_sub(used), ..area };
     let mut at = 1;
     match &editing.problem {
@@ -80,6 +81,23 @@ pub(super) fn draw_field(frame: &mut Frame, area: Rect, app: &App, editing: &Fie
     });
     let rest = Rect { y: below.y + at as u16, height: below.height.saturating_sub(at as u16), ..below };
     table::draw_rows(frame, rest, &columns, rows, Selection::None, look);
+}
+
+/// What tab puts in, what that means, and what comes after it. The line is there always, so that nothing jumps.
+fn draw_completion(frame: &mut Frame, area: Rect, at: usize, editing: &FieldEditor, look: &Look) {
+    let completion = &editing.completion;
+    let Some(next) = completion.found.get(completion.at) else { return };
+    let doc = if next.doc.is_empty() { String::new() } else { format!(" ({})", safe(&next.doc, look)) };
+    let mut spans = vec![
+        Span::styled(" tab ", look.theme.dim()),
+        Span::styled(safe(next.word.trim_end(), look).into_owned(), look.theme.key()),
+        Span::styled(doc, look.theme.dim()),
+    ];
+    let count = completion.found.len();
+    for other in (1..count.min(12)).map(|step| &completion.found[(completion.at + step) % count]) {
+        spans.push(Span::styled(format!("  {}", safe(other.word.trim_end(), look)), look.theme.dim()));
+    }
+    widgets::line(frame, area, at, Line::from(spans));
 }
 
 /// The expression with the wrong part underlined; answers the rows it took.

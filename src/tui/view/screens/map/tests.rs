@@ -47,6 +47,12 @@ fn a_field_under_edit_and_an_expression_with_its_error() {
     let mut app = mapped();
     press(&mut app, "down enter");
     insta::assert_snapshot!(screen(&mut app, 80, 24, &plain()));
+    // What may come next stands below the lines; tab puts it in.
+    press(&mut app, "enter o n _");
+    let shown = screen(&mut app, 80, 24, &plain());
+    assert!(shown.contains("\n tab on_miss =  on_null =  on_error =\n"), "{shown}");
+    press(&mut app, "tab");
+    assert_eq!(app.screens.map.editor.as_ref().unwrap().text.lines().last().unwrap(), "on_miss = ");
     let mut problem = Problem::error(
         std::path::Path::new("mappings/contacts.toml"),
         "no column 'EMAIL_ADR'; did you mean 'EMAIL_ADDR'?",
