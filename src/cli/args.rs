@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod actions;
+mod map;
 mod options;
 mod sync;
 
-pub(crate) use actions::{CutoverAction, RejectsAction};
+pub(crate) use actions::{CrosswalkAction, CutoverAction, RejectsAction};
+pub(crate) use map::{InitArgs, MapAction, OwnersArgs, ScenarioName, yes_or_no};
 pub(crate) use options::{How, Pace, RevertArgs, VerifyArgs, Which};
 pub(crate) use sync::{
     AlertsAction, ConflictsAction, EventsArgs, FailOn, LaneAction, PushArgs, StatusArgs, SyncArgs, TakeSide,
@@ -157,15 +159,22 @@ pub(crate) enum Command {
         #[arg(long)]
         jsonl: bool,
     },
-    /// Begin a project between two files or folders, with suggested mappings.
-    Init {
-        /// Old CRM: a file, a folder of files or a database file.
-        old: PathBuf,
-        /// New CRM: the same; it need not exist yet.
-        new: PathBuf,
+    /// Begin a project between two files or folders, with suggested mappings. With an occasion it recommends how to carry
+    /// over and what triggers the sync, with reasons; on a terminal it asks what was not said.
+    Init(InitArgs),
+    /// Make mappings: accept and refuse suggestions, review them as a sheet, match owners.
+    Map {
+        /// What to do.
+        #[command(subcommand)]
+        action: MapAction,
     },
-    /// Check the project: every mapping, column, expression and value map.
-    Check,
+    /// Check the project: every mapping, column, expression and value map; and what the rows say: what fails, what stays
+    /// behind, links to nobody, fields in doubt.
+    Check {
+        /// Read no rows.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Show rows of a mapping before and after cleaning, with counts by rule and reason.
     Preview {
         #[command(flatten)]
@@ -229,6 +238,12 @@ pub(crate) enum Command {
     Rejects {
         #[command(subcommand)]
         action: RejectsAction,
+    },
+    /// Which new id each old key has, as a file: out and in.
+    Crosswalk {
+        /// What to do.
+        #[command(subcommand)]
+        action: CrosswalkAction,
     },
     /// List runs, newest first.
     Runs,

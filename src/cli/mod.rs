@@ -2,9 +2,12 @@
 mod args;
 mod audit;
 mod control;
+mod crosswalk;
 mod cutover;
 mod engine;
 mod files;
+mod init;
+mod map;
 mod object;
 mod output;
 mod project;
@@ -57,13 +60,14 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Show { object, rows, columns } => files::show(&common, &object, &rows, &columns, out),
         Command::Profile { object } => files::profile(&common, &object, out),
         Command::Try { rule, object, column } => files::try_rule(&common, &rule, &object, column.as_deref(), out),
+        Command::Map { action } => map::map(&common, &action, out),
         Command::Suggest { source, target } => suggest::suggest(&common, &source, &target, out),
         Command::Diff { old, new, key, summary, max_diffs, jsonl } => {
             let options = files::DiffOptions { summary, max_diffs, jsonl };
             files::diff(&common, [&old, &new], &key, &options, out)
         }
-        Command::Init { old, new } => project::init(&common, &old, &new, out),
-        Command::Check => project::check(&common, out),
+        Command::Init(args) => init::init(&common, &args, out),
+        Command::Check { quick } => project::check(&common, quick, out),
         Command::Preview { which, failing, reveal } => {
             project::preview(&common, &which, failing.as_deref(), reveal, out)
         }
@@ -77,6 +81,7 @@ fn run(arguments: Arguments, out: &mut Output) -> Result<u8> {
         Command::Verify(arguments) => verify::verify(&common, &arguments, out),
         Command::Trace { object, key, reveal } => trace::trace(&common, &object, &key, reveal, out),
         Command::Rejects { action } => rejects::run(&common, &action, out),
+        Command::Crosswalk { action } => crosswalk::crosswalk(&common, &action, out),
         Command::Cutover { action } => cutover::run(&common, &action, out),
         Command::Runs => runs::list(&common, out),
         Command::Revert(arguments) => revert::revert(&common, &arguments, out),

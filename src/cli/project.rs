@@ -1,9 +1,9 @@
-//! Commands on a project before anything is run: init, check, preview, plan.
+//! Commands on a project before anything is run: check, preview, plan.
 use std::path::Path;
 
 use crm_core::map::Fate;
 use crm_core::plan::{MappingPlan, Plan};
-use crm_core::project::{Mapping, Personal, Project, Severity};
+use crm_core::project::{Mapping, Personal, Severity};
 use crm_core::table::export::mask;
 use crm_core::table::text::sanitize;
 use crm_core::workspace::{Against, PlanAsk, PreviewRows, Revealed, Workspace};
@@ -14,25 +14,11 @@ use super::DIFFERENCES;
 use super::args::{Common, Which};
 use super::output::{Output, group};
 
-/// `init OLD NEW`.
-pub(crate) fn init(common: &Common, old: &Path, new: &Path, out: &mut Output) -> Result<u8> {
-    let written = Project::init(&common.project, old, new, &crm_connect::registry())?;
-    if out.is_json() {
-        out.json(&json!({"project": common.project, "files": written}))?;
-        return Ok(0);
-    }
-    for file in &written {
-        out.line(format!("wrote {}", sanitize(&file.display().to_string())))?;
-    }
-    out.line("next: crm-console check, then crm-console (the screen) or crm-console preview")?;
-    Ok(0)
-}
-
 /// `check`.
-pub(crate) fn check(common: &Common, out: &mut Output) -> Result<u8> {
+pub(crate) fn check(common: &Common, quick: bool, out: &mut Output) -> Result<u8> {
     let workspace = super::open(common)?;
     let monitor = out.monitor()?;
-    let problems = workspace.check(&monitor)?;
+    let problems = if quick { workspace.check(&monitor)? } else { workspace.check_rows(&monitor)? };
     monitor.done();
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     if out.is_json() {

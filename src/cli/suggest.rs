@@ -1,6 +1,6 @@
 //! `suggest`: which source column fills which target field.
 use crm_core::Result;
-use crm_core::suggest;
+use crm_core::suggest::{self, Knowledge, Suggestion};
 use crm_core::table::text::sanitize;
 
 use super::args::Common;
@@ -10,14 +10,25 @@ use super::output::Output;
 /// `suggest SOURCE TARGET`.
 pub(crate) fn suggest(common: &Common, source: &str, target: &str, out: &mut Output) -> Result<u8> {
     let monitor = out.monitor()?;
-    let fields = |text: &str| {
+    let side = |text: &str| {
         let object = Object::resolve(common, text)?;
-        suggest::fields_or_list(&*object.connector, &object.source, &monitor)
+        suggest::sample_or_list(&*object.connector, &object.source, &monitor)
     };
-    let found = suggest::suggest(&fields(source)?, &fields(target)?);
+    let knowledge = Knowledge::of_project(&common.project)?;
+    let found = suggest::propose(&side(source)?, &side(target)?, &knowledge);
     monitor.done();
     if out.is_json() {
-        out.json(&found)?;
+        // Several fields that are joined each have their line, with the same rank and transform.
+        let lines: Vec<Suggestion> = found
+            .iter()
+            .flat_map(|item| {
+                item.sources()
+                    .into_iter()
+                    .map(|from| Suggestion { from: from.to_owned(), ..item.clone() })
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        out.json(&lines)?;
         return Ok(0);
     }
     let rows: Vec<Vec<String>> = found
@@ -25,9 +36,13 @@ pub(crate) fn suggest(common: &Common, source: &str, target: &str, out: &mut Out
         .map(|item| {
             let rank = if item.rank == 1 { "+".to_owned() } else { item.rank.to_string() };
             let score = format!("{:.2}", item.score);
-            vec![rank, score, item.to.clone(), item.from.clone(), sanitize(&item.reasons.join(", ")).into_owned()]
+            let from = item.sources().join(" + ");
+            let why = item.reasons.join(", ");
+            let cells =
+                [&item.to, &from, &super::map::transform_words(item), &why].map(|text| sanitize(text).into_owned());
+            [rank, score].into_iter().chain(cells).collect()
         })
         .collect();
-    out.table(&["RANK", "SCORE", "TARGET", "SOURCE", "WHY"], &rows, &[1])?;
+    out.table(&["RANK", "SCORE", "TARGET", "SOURCE", "TRANSFORM", "WHY"], &rows, &[1])?;
     Ok(0)
 }

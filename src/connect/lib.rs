@@ -25,6 +25,8 @@ mod revert_tests;
 pub mod sqlite;
 
 pub use csv::{Sniffed, sniff};
+#[cfg(feature = "excel")]
+pub use excel::write_workbook;
 pub use guess::connector_for_file;
 
 /// All kinds this build has.

@@ -1,6 +1,7 @@
 //! Commands without a screen, as scripts use them.
 mod audit;
 mod bad_input;
+mod crosswalk;
 mod cutover;
 mod erase;
 mod erase_runs;
@@ -9,10 +10,12 @@ mod files;
 mod guards;
 mod journey;
 mod links;
+mod map;
 mod recommend;
 mod rejects;
 mod report;
 mod revert;
+mod scenarios;
 mod sqlite_target;
 mod suggest;
 mod textbook;

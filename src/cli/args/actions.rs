@@ -111,3 +111,24 @@ pub(crate) enum RejectsAction {
         mended: bool,
     },
 }
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CrosswalkAction {
+    /// Write it as CSV for machines, with the columns object, old_key, new_id.
+    Export {
+        /// Of this mapping or target object; of all if left out.
+        object: Option<String>,
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Take such a file in, whole or not at all: what contradicts itself or what is known is told with its line. Exit code
+    /// 6 then.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Let the file win over what is known.
+        #[arg(long)]
+        replace: bool,
+    },
+}

@@ -17,8 +17,10 @@ use crm_core::project::PlatformConfig;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use reader::SheetReader;
+pub use write::write_workbook;
 
 use crate::files::{self, Place, file_version};
 use crate::observe::FileEvents;

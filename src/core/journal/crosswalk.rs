@@ -52,9 +52,10 @@ impl Crosswalk {
         let keys = statement.query_map([object, new_id], |row| row.get(0))?;
         Ok(keys.collect::<rusqlite::Result<_>>()?)
     }
-    /// Hands out all (old key, new id) of an object, one after the other.
+    /// Hands out all (old key, new id) of an object, one after the other, by key.
     pub fn each(&self, object: &str, mut take: impl FnMut(&str, &str)) -> Result<()> {
-        let mut statement = self.connection.prepare("SELECT old_key, new_id FROM crosswalk WHERE object = ?1")?;
+        let sql = "SELECT old_key, new_id FROM crosswalk WHERE object = ?1 ORDER BY old_key";
+        let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([object])?;
         while let Some(row) = rows.next()? {
             let text = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));

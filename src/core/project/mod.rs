@@ -17,6 +17,7 @@ pub mod words;
 mod tests;
 
 pub use alerts::{ALARMS, AlertsConfig};
+pub use init::{InitAsk, InitDone, Recommended, Scenario};
 pub use keep::{Span, StateConfig};
 pub use load::{MAPPINGS_DIR, PROJECT_FILE, Project, load_mapping, load_mapping_with};
 pub use model::*;

@@ -1,30 +1,41 @@
-//! Suggestions for a mapping: which source field fills which target field, how sure that is, and why.
+//! Suggestions for a mapping: which source field fills which target field, by which transform, how sure that is, and why.
 //!
-//! Evidence is names and labels (through the vocabulary in `assets/synonyms.toml`), declared types and sampled values.
-//! Each field is compared with each; then the pairs are chosen that are best over all, one to one. The same input always
-//! gives the same answer.
+//! Evidence is names and labels (through the vocabulary in `assets/synonyms.toml` and an operator's own words), templates of
+//! the usual CRMs, declared types, values (what they are, how they are written, how they are spread, which both sides have),
+//! and what an operator confirmed or refused before. Each field is compared with each; then the pairs are chosen that are
+//! best over all, one to one. The same input always gives the same answer.
 mod assign;
+mod memory;
 mod names;
+pub mod owners;
+mod pairs;
+mod propose;
 mod read;
 mod score;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod values;
+mod vocabulary;
 
+use std::sync::Arc;
+
+use polars::prelude::DataFrame;
 use serde::Serialize;
 
-pub use self::read::{fields_of, fields_or_list};
-use self::score::Field;
+pub use self::memory::{MEMORY_FILE, Memory, Remembered};
+pub use self::pairs::suggest_between;
+pub use self::propose::{Transform, TransformKind, Trial, propose};
+pub use self::read::{sample, sample_or_list};
+pub use self::templates::{Template, templates};
+pub use self::values::{Look, LookBuilder};
+pub use self::vocabulary::Vocabulary;
 
 /// Pairs below it are not suggested at all.
 pub const THRESHOLD: f64 = 0.3;
-/// Share of the best score of a source below which another pair of it is not chosen.
-const NEAR: f64 = 0.7;
-/// A source that fills another field is a weak candidate here: its score is taken down to this share.
-const TAKEN: f64 = 0.5;
 
 /// What is known of a field.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FieldInfo {
     /// Name, unique on its side.
     pub name: String,
@@ -32,8 +43,10 @@ pub struct FieldInfo {
     pub label: Option<String>,
     /// The platform's type word.
     pub kind: Option<String>,
-    /// Some values, blank ones left out or not; more than some hundred add nothing.
-    pub samples: Vec<String>,
+    /// Values that it may have, where that is declared.
+    pub options: Vec<String>,
+    /// What its values look like, if some are known.
+    pub look: Option<Arc<Look>>,
 }
 
 impl FieldInfo {
@@ -41,6 +54,71 @@ impl FieldInfo {
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
+
+    /// A field with some of its values.
+    pub fn with_values<'v>(name: &str, values: impl IntoIterator<Item = Option<&'v str>>) -> Self {
+        let look = Look::of(values);
+        Self { look: Some(Arc::new(look)).filter(|look| look.rows > 0), ..Self::named(name) }
+    }
+
+    /// Some of its values, each once.
+    pub fn samples(&self) -> &[String] {
+        self.look.as_ref().map_or(&[], |look| &look.samples)
+    }
+}
+
+/// One side of a mapping.
+#[derive(Debug, Clone, Default)]
+pub struct Side {
+    /// Its object, if that is known: `contacts`.
+    pub object: String,
+    /// Fields in their order.
+    pub fields: Vec<FieldInfo>,
+    /// Some whole rows, to try transforms on; columns are named as the fields.
+    pub rows: Option<DataFrame>,
+}
+
+impl Side {
+    /// Fields of which nothing but this is known.
+    pub fn of(fields: Vec<FieldInfo>) -> Self {
+        Self { fields, ..Self::default() }
+    }
+
+    /// The field of that name.
+    pub fn field(&self, name: &str) -> Option<&FieldInfo> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+/// Where evidence comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EvidenceKind {
+    /// Names and labels.
+    Name,
+    /// Names that are not known but spelled alike.
+    Spelling,
+    /// A template of a CRM.
+    Template,
+    /// Declared types.
+    Type,
+    /// Values of both sides.
+    Values,
+    /// Other fields: neighbours, and who fills another one better.
+    Place,
+    /// What an operator said before.
+    Memory,
+}
+
+/// One piece of evidence for or against a pair.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// Where it comes from.
+    pub kind: EvidenceKind,
+    /// How the score moved by it, -1 to 1.
+    pub moved: f64,
+    /// In words.
+    pub words: String,
 }
 
 /// One source field for one target field.
@@ -48,66 +126,74 @@ impl FieldInfo {
 pub struct Suggestion {
     /// Target field.
     pub to: String,
-    /// Source field.
+    /// Source field; where several are joined, the first.
     pub from: String,
     /// From 0 to 1; at .90 and more it is nearly always right.
     pub score: f64,
     /// 1: the one to take; 2 and up: others for the same target field, best first.
     pub rank: usize,
-    /// Why, in words.
+    /// Why, in words, strongest first.
     pub reasons: Vec<String>,
-    /// Cleaning rules to propose, as in a mapping's `clean`: `trim`, `email`, `date = ["%d/%m/%Y"]`.
-    pub transform: Vec<String>,
+    /// Why, piece by piece.
+    pub evidence: Vec<Evidence>,
+    /// What makes the value of the target from the source, where copying it does not do.
+    pub transform: Option<Transform>,
 }
 
-/// Suggests sources for targets, best first; nothing below [`THRESHOLD`].
+impl Suggestion {
+    /// The source fields that it reads, the first of them [`Suggestion::from`].
+    pub fn sources(&self) -> Vec<&str> {
+        let mut all = vec![self.from.as_str()];
+        if let Some(transform) = &self.transform {
+            all.extend(transform.with.iter().map(String::as_str));
+        }
+        all
+    }
+}
+
+/// What there is to know beside the two sides.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    /// With the operator's own synonyms; None: the console's own.
+    pub vocabulary: Option<Arc<Vocabulary>>,
+    /// What was confirmed and refused.
+    pub remembered: Remembered,
+    /// Keys of the objects that others name.
+    pub parents: Vec<ParentKeys>,
+}
+
+impl Knowledge {
+    /// What the project in a folder was taught; nothing where there is no project.
+    pub fn of_project(root: &std::path::Path) -> crate::Result<Self> {
+        let memory = Memory::load(root)?;
+        let vocabulary = memory.vocabulary().map(Arc::new);
+        Ok(Self { vocabulary, remembered: memory.remembered(), parents: Vec::new() })
+    }
+
+    /// The vocabulary to use.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        self.vocabulary.as_deref().unwrap_or_else(|| Vocabulary::usual())
+    }
+}
+
+/// The keys of another mapping's source: a column that holds them is a link.
+#[derive(Debug, Clone)]
+pub struct ParentKeys {
+    /// Mapping.
+    pub mapping: String,
+    /// Its objects, old and new: what columns that link to it are called by.
+    pub objects: Vec<String>,
+    /// The source column that holds its key.
+    pub key: String,
+    /// Values of it.
+    pub look: Arc<Look>,
+}
+
+/// Suggests sources for targets by what is known of the fields, best first; nothing below [`THRESHOLD`]. Transforms are
+/// not tried on rows: see [`propose`].
 pub fn suggest(source: &[FieldInfo], target: &[FieldInfo]) -> Vec<Suggestion> {
-    let mut sources: Vec<Field> = source.iter().map(Field::new).collect();
-    let mut targets: Vec<Field> = target.iter().map(Field::new).collect();
-    score::find_duties(&mut sources);
-    score::find_duties(&mut targets);
-    let mut scores = vec![vec![0.0; sources.len()]; targets.len()];
-    let mut candidates: Vec<Vec<(usize, f64, Vec<String>)>> = vec![Vec::new(); targets.len()];
-    for (row, to) in targets.iter().enumerate() {
-        for (column, from) in sources.iter().enumerate() {
-            let (score, reasons) = score::score(from, to);
-            if score >= THRESHOLD {
-                scores[row][column] = score;
-                candidates[row].push((column, score, reasons));
-            }
-        }
-    }
-    stay_near_the_best(&mut scores);
-    let chosen = assign::assign(&scores);
-    let taken: std::collections::HashSet<usize> = chosen.iter().flatten().copied().collect();
-    let mut found = Vec::new();
-    for (row, mut list) in candidates.into_iter().enumerate() {
-        for (column, score, reasons) in &mut list {
-            if chosen[row] != Some(*column) && taken.contains(column) {
-                *score *= TAKEN;
-                reasons.push("fills another field better".to_owned());
-            }
-        }
-        list.retain(|(column, score, _)| chosen[row] == Some(*column) || *score >= THRESHOLD);
-        list.sort_by(|a, b| {
-            (chosen[row] == Some(b.0)).cmp(&(chosen[row] == Some(a.0))).then(b.1.total_cmp(&a.1)).then(a.0.cmp(&b.0))
-        });
-        // Where nothing is assigned the first candidate is still only an alternative.
-        let first = if chosen[row].is_some() { 1 } else { 2 };
-        for (at, (column, score, reasons)) in list.into_iter().enumerate() {
-            found.push(Suggestion {
-                to: target[row].name.clone(),
-                from: source[column].name.clone(),
-                score: (score * 100.0).round() / 100.0,
-                rank: first + at,
-                reasons,
-                transform: transform(&source[column], &sources[column], &targets[row]),
-            });
-        }
-    }
-    // The sort is stable: fields of one score stay in the target's order.
-    found.sort_by(|a, b| (a.rank > 1).cmp(&(b.rank > 1)).then(b.score.total_cmp(&a.score)));
-    found
+    let (source, target) = (Side::of(source.to_vec()), Side::of(target.to_vec()));
+    propose(&source, &target, &Knowledge::default())
 }
 
 /// How much a name speaks of an identifier: 4 an id from elsewhere, `id` itself or of its own, 2 a number or code, 0 not.
@@ -139,15 +225,15 @@ const PERSONAL: &[&str] = &[
     "birthday",
 ];
 
-/// A name means this and nothing else: `FIRST_NM` is a `first_name`.
-pub(crate) fn means(name: &str, meaning: &str) -> bool {
-    let parts = names::parts(name);
-    parts.len() == 1 && parts[0].text == meaning
-}
-
 /// A name speaks of a person's data: to be masked until someone who knows says otherwise.
 pub(crate) fn is_personal(name: &str) -> bool {
-    names::parts(name).iter().any(|part| part.meaning && PERSONAL.contains(&part.text.as_str()))
+    names::parts(Vocabulary::usual(), name).iter().any(|part| part.meaning && PERSONAL.contains(&part.text.as_str()))
+}
+
+/// A name means this and nothing else: `FIRST_NM` is a `first_name`.
+pub(crate) fn means(name: &str, meaning: &str) -> bool {
+    let parts = names::parts(Vocabulary::usual(), name);
+    parts.first().is_some_and(|part| part.text == meaning) && parts[1..].iter().all(|part| part.text == "id")
 }
 
 /// A column's name says that it names a record of an object: `account_id`, `ACCT_NO` and `account` one of accounts.
@@ -164,30 +250,4 @@ pub(crate) fn names_record_of(column: &str, object: &str) -> bool {
     };
     let object: Vec<String> = names::tokenise(object).iter().map(one).collect();
     !object.is_empty() && words.iter().map(one).eq(object)
-}
-
-/// Takes pairs out of the running that are far from the best of their source: a field whose place is taken is better left
-/// open than put where it does not belong.
-fn stay_near_the_best(scores: &mut [Vec<f64>]) {
-    for column in 0..scores.first().map_or(0, Vec::len) {
-        let best = scores.iter().map(|row| row[column]).fold(0.0, f64::max);
-        for row in scores.iter_mut().filter(|row| row[column] < NEAR * best) {
-            row[column] = 0.0;
-        }
-    }
-}
-
-/// Cleaning that suits the pair.
-fn transform(info: &FieldInfo, source: &Field, target: &Field) -> Vec<String> {
-    let rules = |list: &[&str]| list.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
-    let is_email = target.is_about("email") || target.is_about("email_2");
-    if is_email && !source.is_about("opt_out") && !target.is_about("opt_out") {
-        return rules(&["trim", "lower", "email"]);
-    }
-    if (target.is_date() || source.meaning == Some(values::Meaning::Date))
-        && let Some(format) = values::date_format(&info.samples)
-    {
-        return vec!["trim".to_owned(), format!("date = [\"{format}\"]")];
-    }
-    if info.samples.iter().any(|value| value.trim() != value) { rules(&["trim"]) } else { Vec::new() }
 }

@@ -1,85 +1,82 @@
 //! How well one source field fits one target field, from names, types and values.
-use std::collections::BTreeSet;
+use super::names::{self, Part};
+use super::pairs::evidence;
+use super::values::{self, Look, Meaning};
+use super::vocabulary::{Role, Vocabulary};
+use super::{Evidence, EvidenceKind, FieldInfo};
 
-use xxhash_rust::xxh3::xxh3_64;
-
-use super::FieldInfo;
-use super::names::{self, Part, Role};
-use super::values::{self, Meaning};
-
-/// Most hashes kept of a column's values: the smallest ones, so that two columns keep the same where they share values.
-const SKETCH: usize = 128;
-/// Fewest distinct values on both sides for an overlap to say something.
-const FEW: usize = 5;
+/// What a pair has whose names say nothing, before its values are compared.
+const UNKNOWN: f64 = 0.02;
+/// A score from which names are trusted more than values that differ: an old CRM keeps the same thing in another form.
+const NAMED: f64 = 0.8;
+/// What is left of a score where only one side is worked out from other records.
+const SUMMARY: f64 = 0.45;
 
 /// A field made ready to be compared.
 pub(super) struct Field {
     /// Squeezed name: letters and digits in lower case.
-    plain: String,
+    pub(super) plain: String,
     /// Parts of the name and, if there is one, of the label.
     views: Vec<Vec<Part>>,
+    /// Parts of what a template says that it means.
+    template: Option<Vec<Part>>,
     /// See [`names::own_id`].
-    pub(super) id: Option<usize>,
+    id: Option<usize>,
     /// See [`names::own_name`].
-    pub(super) title: Option<usize>,
+    title: Option<usize>,
     /// It identifies the records of its side.
-    pub(super) is_own_id: bool,
+    is_own_id: bool,
     /// It is how the records of its side are called.
-    pub(super) is_own_name: bool,
+    is_own_name: bool,
     /// Class of the declared type.
-    class: Class,
+    pub(super) class: Class,
     /// What the values look like.
-    pub(super) meaning: Option<Meaning>,
-    /// Smallest hashes of its distinct values.
-    sketch: Vec<u64>,
+    look: Option<std::sync::Arc<Look>>,
 }
 
 /// What a declared type admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(super) enum Class {
+    /// Text, or not known.
     Any,
+    /// Numbers.
     Number,
+    /// Days and times.
     Date,
+    /// Yes or no.
     Boolean,
 }
 
 impl Field {
-    pub(super) fn new(info: &FieldInfo) -> Self {
-        let mut views = vec![names::parts(&info.name)];
+    pub(super) fn new(vocabulary: &Vocabulary, info: &FieldInfo, template: Option<&str>) -> Self {
+        let mut views = vec![names::parts(vocabulary, &info.name)];
         if let Some(label) = &info.label {
-            let label = names::parts(label);
+            let label = names::parts(vocabulary, label);
             if !label.is_empty() && label != views[0] {
                 views.push(label);
             }
         }
-        let hashes: BTreeSet<u64> = info
-            .samples
-            .iter()
-            .map(|value| value.trim().to_lowercase())
-            .filter(|value| !value.is_empty())
-            .map(|value| xxh3_64(value.as_bytes()))
-            .collect();
         Self {
-            plain: info.name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect(),
-            id: names::own_id(&info.name),
-            title: names::own_name(&info.name),
+            plain: plain(&info.name),
+            id: names::own_id(vocabulary, &info.name),
+            title: names::own_name(vocabulary, &info.name),
             is_own_id: false,
             is_own_name: false,
             views,
+            template: template.map(|phrase| names::parts(vocabulary, phrase)),
             class: class(info.kind.as_deref().unwrap_or_default()),
-            meaning: values::meaning(&info.samples),
-            sketch: hashes.into_iter().take(SKETCH).collect(),
+            look: info.look.clone(),
         }
     }
 
     /// Its name speaks of this meaning of the vocabulary.
     pub(super) fn is_about(&self, meaning: &str) -> bool {
-        self.views.iter().flatten().any(|part| part.meaning && part.text == meaning)
+        self.views.iter().chain(&self.template).flatten().any(|part| part.meaning && part.text == meaning)
     }
 
     /// Its name speaks of this meaning and of nothing else.
-    fn is_only(&self, meaning: &str) -> bool {
-        self.views.iter().any(|view| view.len() == 1 && view[0].text == meaning)
+    pub(super) fn is_only(&self, meaning: &str) -> bool {
+        self.views.iter().chain(&self.template).any(|view| view.len() == 1 && view[0].text == meaning)
     }
 
     /// Its name or type says that it holds a date.
@@ -89,9 +86,33 @@ impl Field {
             || DATES.iter().any(|meaning| self.is_about(meaning))
             || self.views.iter().flatten().any(|part| part.text == "date")
     }
+
+    /// Its name says which of two it is, such as that of the second address.
+    pub(super) fn has_role(&self) -> bool {
+        self.views[0].iter().any(|part| part.role == Some(Role::Second))
+    }
+
+    /// Its value is worked out from other records.
+    fn is_summary(&self) -> bool {
+        self.views[0].iter().any(|part| part.summary)
+    }
+
+    fn has_values(&self) -> bool {
+        self.look.as_ref().is_some_and(|look| look.filled > 0)
+    }
+
+    fn meaning(&self) -> Option<Meaning> {
+        self.look.as_ref().and_then(|look| look.meaning)
+    }
 }
 
-fn class(kind: &str) -> Class {
+/// A name without anything but its letters and digits, in lower case.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// What a type word admits.
+pub(super) fn class(kind: &str) -> Class {
     let kind = kind.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| kind.contains(word));
     if has(&["date", "time"]) {
@@ -122,33 +143,62 @@ pub(super) fn find_duties(fields: &mut [Field]) {
     }
 }
 
-/// Score from 0 to 1 with the reasons in words, strongest first.
-pub(super) fn score(source: &Field, target: &Field) -> (f64, Vec<String>) {
-    let mut reasons = Vec::new();
+/// Score from 0 to 1 with the evidence, strongest first.
+pub(super) fn score(vocabulary: &Vocabulary, source: &Field, target: &Field) -> (f64, Vec<Evidence>) {
+    let mut found = Vec::new();
     let mut score = if source.plain == target.plain && !source.plain.is_empty() {
-        reasons.push("same name".to_owned());
+        found.push(evidence(EvidenceKind::Name, 0.98, "same name".to_owned()));
         0.98
     } else {
-        let (score, shared) = by_name(source, target);
-        if !shared.is_empty() {
-            reasons.push(format!("names share {}", shared.join(", ")));
-        } else if score > 0.0 {
-            reasons.push("names look alike".to_owned());
+        let by_name = by_name(vocabulary, &source.views, &target.views);
+        let by_template = by_template(vocabulary, source, target);
+        let (best, kind) = if by_template.score > by_name.score {
+            (by_template, EvidenceKind::Template)
+        } else {
+            let kind = if by_name.spelled { EvidenceKind::Spelling } else { EvidenceKind::Name };
+            (by_name, kind)
+        };
+        let mut score = best.score;
+        let words = match (best.shared.is_empty(), kind) {
+            (true, EvidenceKind::Spelling) => "names are spelled alike".to_owned(),
+            (true, _) => "names are near in meaning".to_owned(),
+            (false, EvidenceKind::Template) => format!("known in this CRM as {}", best.shared.join(", ")),
+            (false, _) => format!("names share {}", best.shared.join(", ")),
+        };
+        if score > 0.0 {
+            found.push(evidence(kind, score, words));
         }
-        let (score, reason) = by_duty(source, target, score);
-        reasons.extend(reason.map(str::to_owned));
-        score
+        if source.is_summary() != target.is_summary() {
+            score *= SUMMARY;
+        }
+        let (after, reason) = by_duty(source, target, score);
+        if let Some(reason) = reason {
+            found.push(evidence(EvidenceKind::Place, after - score, reason.to_owned()));
+        }
+        after
     };
     if score > 0.0 && source.class != Class::Any && target.class != Class::Any {
         if source.class == target.class {
             score += 0.02 * (1.0 - score);
         } else {
+            found.push(evidence(EvidenceKind::Type, -0.3 * score, "types differ".to_owned()));
             score *= 0.7;
-            reasons.push("types differ".to_owned());
         }
     }
-    by_values(source, target, &mut score, &mut reasons);
-    (score.clamp(0.0, 0.99), reasons)
+    by_values(source, target, &mut score, &mut found);
+    (score.clamp(0.0, 0.99), found)
+}
+
+/// What templates say of it: of both sides, or of one and the names of the other.
+fn by_template(vocabulary: &Vocabulary, source: &Field, target: &Field) -> Common {
+    match (&source.template, &target.template) {
+        (None, None) => Common::default(),
+        (one, two) => {
+            let one = one.as_ref().map_or(source.views.as_slice(), std::slice::from_ref);
+            let two = two.as_ref().map_or(target.views.as_slice(), std::slice::from_ref);
+            by_name(vocabulary, one, two)
+        }
+    }
 }
 
 /// What it adds that both identify the record, or are how it is called; and takes away that only one does.
@@ -170,37 +220,39 @@ fn by_duty(source: &Field, target: &Field, score: f64) -> (f64, Option<&'static 
     (score, None)
 }
 
-/// What the values add or take away.
-fn by_values(source: &Field, target: &Field, score: &mut f64, reasons: &mut Vec<String>) {
-    let raise = |score: &mut f64, by: f64| *score += by * (1.0 - *score);
-    match (source.meaning, target.meaning) {
-        (Some(one), Some(two)) if one == two => {
-            // Dates and numbers are many: alike values say little about which of them it is.
-            raise(score, if one.is_telling() { 0.3 } else { 0.05 });
-            reasons.push(format!("both hold {}", one.word()));
-        }
-        (Some(one), Some(two)) => {
-            *score *= 0.5;
-            reasons.push(format!("values differ: {} against {}", one.word(), two.word()));
-        }
-        (Some(one), None) => fit(one, target, score, reasons),
-        (None, Some(two)) => fit(two, source, score, reasons),
-        (None, None) => {}
+/// What the values add or take away: evidence in logarithms of odds, put on what the names say.
+fn by_values(source: &Field, target: &Field, score: &mut f64, found: &mut Vec<Evidence>) {
+    match (source.meaning(), target.meaning()) {
+        (Some(one), None) if !target.has_values() => fit(one, target, score, found),
+        (None, Some(two)) if !source.has_values() => fit(two, source, score, found),
+        _ => {}
     }
-    let few = source.sketch.len().min(target.sketch.len());
-    if few >= FEW {
-        let shared = source.sketch.iter().filter(|hash| target.sketch.binary_search(hash).is_ok()).count();
-        let overlap = shared as f64 / few as f64;
-        if overlap >= 0.2 {
-            *score = score.max(0.35 * overlap);
-            raise(score, 0.4 * overlap);
-            reasons.push(format!("{:.0} % of the sampled values in common", overlap * 100.0));
+    let (Some(one), Some(two)) = (&source.look, &target.look) else { return };
+    let likeness = values::compare(one, two);
+    if likeness.weight == 0.0 {
+        return;
+    }
+    let before = *score;
+    let weight = match likeness.weight {
+        weight if weight >= 0.0 => weight.min(6.0),
+        weight if before < NAMED => weight.max(-3.0),
+        // The same name, and values in another form.
+        weight => (0.5 * weight).max(if likeness.clash { -2.5 } else { -1.0 }),
+    };
+    let prior = before.clamp(UNKNOWN, 0.985);
+    *score = 1.0 / (1.0 + ((1.0 - prior) / prior) * (-weight).exp());
+    let total: f64 = likeness.reasons.iter().map(|(weight, _)| weight.abs()).sum();
+    for (part, words) in likeness.reasons {
+        // Only what went the way of the whole is a reason for it.
+        if part * weight > 0.0 {
+            found.push(evidence(EvidenceKind::Values, (*score - before) * part.abs() / total, words));
         }
     }
 }
 
 /// The values of one side against the name of the other.
-fn fit(meaning: Meaning, other: &Field, score: &mut f64, reasons: &mut Vec<String>) {
+fn fit(meaning: Meaning, other: &Field, score: &mut f64, found: &mut Vec<Evidence>) {
+    let before = *score;
     let named = [
         (Meaning::Email, other.is_about("email") || other.is_about("email_2")),
         (Meaning::Url, other.is_about("website")),
@@ -209,21 +261,33 @@ fn fit(meaning: Meaning, other: &Field, score: &mut f64, reasons: &mut Vec<Strin
     for (kind, is_named) in named {
         if is_named && meaning == kind {
             *score += 0.1 * (1.0 - *score);
-            reasons.push(format!("values are {}", kind.word()));
+            let words = format!("values are {}", kind.word());
+            found.push(evidence(EvidenceKind::Values, *score - before, words));
         } else if is_named && (meaning.is_telling() || kind.is_telling()) {
             *score *= 0.5;
-            reasons.push(format!("values are {}, not {}", meaning.word(), kind.word()));
+            let words = format!("values are {}, not {}", meaning.word(), kind.word());
+            found.push(evidence(EvidenceKind::Values, *score - before, words));
         }
     }
 }
 
-/// The best of names and labels, with what they share.
-fn by_name(source: &Field, target: &Field) -> (f64, Vec<String>) {
-    let mut best = (0.0, Vec::new());
-    for one in &source.views {
-        for two in &target.views {
-            let found = compare(one, two);
-            if found.0 > best.0 {
+/// What two names have in common.
+#[derive(Default)]
+struct Common {
+    score: f64,
+    /// Parts that both have.
+    shared: Vec<String>,
+    /// Parts that are not the same are spelled alike.
+    spelled: bool,
+}
+
+/// The best of names and labels.
+fn by_name(vocabulary: &Vocabulary, source: &[Vec<Part>], target: &[Vec<Part>]) -> Common {
+    let mut best = Common::default();
+    for one in source {
+        for two in target {
+            let found = compare(vocabulary, one, two);
+            if found.score > best.score {
                 best = found;
             }
         }
@@ -232,23 +296,24 @@ fn by_name(source: &Field, target: &Field) -> (f64, Vec<String>) {
 }
 
 /// Weighted share of the parts that both have. Words that only qualify cost little where they are missing.
-fn compare(one: &[Part], two: &[Part]) -> (f64, Vec<String>) {
+fn compare(vocabulary: &Vocabulary, one: &[Part], two: &[Part]) -> Common {
     if one.is_empty() || two.is_empty() {
-        return (0.0, Vec::new());
+        return Common::default();
     }
     let total: f64 = one.iter().chain(two).map(|part| part.weight).sum();
     let mut taken = vec![false; two.len()];
-    let (mut common, mut shared, mut telling) = (0.0, Vec::new(), false);
+    let (mut common, mut shared, mut telling, mut spelled) = (0.0, Vec::new(), false, false);
     for part in one {
         let best = two
             .iter()
             .enumerate()
             .filter(|(at, _)| !taken[*at])
-            .map(|(at, other)| (at, alike(part, other)))
+            .map(|(at, other)| (at, alike(vocabulary, part, other)))
             .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
         if let Some((at, likeness)) = best.filter(|(_, likeness)| *likeness > 0.0) {
             taken[at] = true;
             common += likeness * (part.weight + two[at].weight);
+            spelled |= likeness < 1.0 && !(part.meaning && two[at].meaning);
             telling |= part.weight >= 0.5 && two[at].weight >= 0.5;
             if likeness >= 0.8 && part.weight >= 0.3 {
                 shared.push(part.text.replace('_', " "));
@@ -264,7 +329,7 @@ fn compare(one: &[Part], two: &[Part]) -> (f64, Vec<String>) {
     } else {
         0.45 * share
     };
-    (score * role_fit(one, two), shared)
+    Common { score: score * role_fit(one, two), shared, spelled }
 }
 
 /// The role that a name speaks of, if it is one.
@@ -294,12 +359,12 @@ fn role_fit(one: &[Part], two: &[Part]) -> f64 {
 }
 
 /// 1 for the same, less for spellings that are near, 0 for others.
-fn alike(one: &Part, two: &Part) -> f64 {
+fn alike(vocabulary: &Vocabulary, one: &Part, two: &Part) -> f64 {
     if one.text == two.text {
         return 1.0;
     }
     if one.meaning && two.meaning {
-        return names::nearness(&one.text, &two.text);
+        return vocabulary.nearness(&one.text, &two.text);
     }
     let (short, long) = if one.text.len() <= two.text.len() { (&one.text, &two.text) } else { (&two.text, &one.text) };
     if short.len() < 4 || short.chars().any(char::is_numeric) {

@@ -2,6 +2,7 @@
 use std::path::Path;
 
 use super::Workspace;
+use super::checks_rows::LEFT_BEHIND;
 use crate::error::Result;
 use crate::monitor::{Monitor, Progress};
 use crate::plan::shape::Shape;
@@ -74,7 +75,7 @@ impl Workspace {
                     .collect();
                 if !unread.is_empty() {
                     let message = format!(
-                        "left behind: {}; map them, or list them under ignore if they may stay behind",
+                        "{LEFT_BEHIND}{}; map them, or list them under ignore if they may stay behind",
                         unread.join(", ")
                     );
                     problems.push(at(Severity::Warning, "fields", message));

@@ -133,7 +133,7 @@ struct Places {
 
 impl Workspace {
     /// The mapping of that name as it is saved.
-    pub(super) fn mapping(&self, name: &str) -> Result<&Mapping> {
+    pub fn mapping(&self, name: &str) -> Result<&Mapping> {
         Ok(self.chosen(&[name.to_owned()])?[0])
     }
 

@@ -9,7 +9,7 @@ use crm_core::monitor::{Monitor, Progress};
 use crm_core::platform::Source;
 use crm_core::project::edit::{set_value_in_csv, write_text};
 use crm_core::project::{Mapping, Problem, load_mapping};
-use crm_core::suggest::{FieldInfo, suggest};
+use crm_core::suggest::{FieldInfo, Transform, suggest};
 use crm_core::table::{RowSource, Window};
 use crm_core::workspace::{CorrectionsEdit, Freshness, PreviewRows, Resumed, Workspace, note_saved};
 use crm_core::{Error, Result};
@@ -308,11 +308,14 @@ fn find(
 
 /// What may fill each target column, from names, types and sample values.
 fn proposals(columns: &Columns) -> Vec<Proposal> {
-    let mut source: Vec<FieldInfo> = columns.source.iter().map(|column| FieldInfo::named(&column.name)).collect();
-    for (at, field) in source.iter_mut().enumerate() {
-        let cells = columns.sample.rows.iter().filter_map(|row| row.get(at)?.clone());
-        field.samples = cells.collect();
-    }
+    let source: Vec<FieldInfo> = columns
+        .source
+        .iter()
+        .enumerate()
+        .map(|(at, column)| {
+            FieldInfo::with_values(&column.name, columns.sample.rows.iter().map(|row| row.get(at)?.as_deref()))
+        })
+        .collect();
     let target: Vec<FieldInfo> = columns
         .target
         .iter()
@@ -331,7 +334,7 @@ fn proposals(columns: &Columns) -> Vec<Proposal> {
             from: found.from,
             score: found.score,
             reasons: found.reasons,
-            clean: found.transform,
+            clean: found.transform.as_ref().map(Transform::rules).unwrap_or_default(),
         })
         .collect()
 }

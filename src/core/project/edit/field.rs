@@ -161,6 +161,11 @@ fn entry_value(field: &Field) -> Value {
     }
 }
 
+/// A field as it is written behind the `=` in a mapping file, in one line.
+pub fn field_text(field: &Field) -> String {
+    entry_value(field).to_string().trim().to_owned()
+}
+
 fn insert(fields: &mut dyn TableLike, field: &Field) {
     let mut key = Key::new(&field.target);
     if let Some(width) = aligned_width(fields) {

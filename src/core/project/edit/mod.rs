@@ -13,6 +13,7 @@ mod values;
 mod write;
 
 pub use corrections::set_correction_in_csv;
+pub use field::field_text;
 pub use values::set_value_in_csv;
 pub use write::{write_private_text, write_text};
 

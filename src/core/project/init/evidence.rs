@@ -87,6 +87,10 @@ impl Evidence {
         }
         Ok(Self { columns })
     }
+    /// Rows looked at.
+    pub(super) fn rows(&self) -> u64 {
+        self.columns.values().map(|column| column.rows).max().unwrap_or_default()
+    }
     /// What is known of a column.
     pub(super) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.get(name)

@@ -2,20 +2,24 @@
 mod evidence;
 mod key;
 mod links;
+mod origin;
+mod scenario;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::edit::{MappingEdit, write_text};
-use super::{Field, MAPPINGS_DIR, Origin, PROJECT_FILE, PlatformConfig, Project, RuleConfig};
+use super::{Field, MAPPINGS_DIR, Origin, PROJECT_FILE, PlatformConfig, Project};
 use crate::error::{Error, Result};
 use crate::monitor::Silent;
 use crate::platform::{Connector, Registry, Schema, Source};
-use crate::suggest::{self, FieldInfo, Suggestion};
+use crate::suggest::{self, FieldInfo, Knowledge, Side as Fields, Suggestion};
 use crate::table::text::sanitize;
 use evidence::Evidence;
 use key::{Key, Sides};
+use scenario::{Choice, choose};
+pub use scenario::{InitAsk, InitDone, Recommended, Scenario};
 
 /// Suggestions below it are not written, only named in a comment.
 const WRITTEN: f64 = 0.5;
@@ -29,53 +33,135 @@ struct Side {
 }
 
 impl Project {
-    /// Writes `project.toml` with the platforms `old` and `new`, and one suggested mapping for each pair of objects whose
-    /// names are the same or near; answers the files written. Relative paths of `old` and `new` start from the current
-    /// folder; a target that does not exist yet gets the source's names. Refuses where there is a project already.
+    /// [`Project::init_for`] between two places, for no occasion in particular.
     pub fn init(root: &Path, old: &Path, new: &Path, registry: &Registry) -> Result<Vec<PathBuf>> {
+        let ask = InitAsk { old: vec![old.to_owned()], new: vec![new.to_owned()], ..InitAsk::default() };
+        Ok(Self::init_for(root, &ask, registry)?.files)
+    }
+
+    /// Writes `project.toml` with the platforms, and one suggested mapping for each pair of objects whose names are the same
+    /// or near. Relative paths start from the current folder; a target that does not exist yet gets the source's names.
+    /// Refuses where there is a project already.
+    pub fn init_for(root: &Path, ask: &InitAsk, registry: &Registry) -> Result<InitDone> {
         let file = root.join(PROJECT_FILE);
         if file.exists() {
             return Err(Error::refused(format!("{} exists already", file.display()))
                 .advise("name another folder with -C, or add a mapping to that project"));
         }
+        counts_fit(ask)?;
         let root_path = full(root)?;
-        let (old, new) = (side("old", old, &root_path, registry)?, side("new", new, &root_path, registry)?);
-        if old.path == new.path {
-            return Err(Error::usage("old and new are the same place")
-                .advise("name two files or folders: a target is never its own source"));
+        let open = |word: &str, paths: &[PathBuf]| -> Result<Vec<Side>> {
+            let name = |at: usize| if paths.len() == 1 { word.to_owned() } else { format!("{word}{}", at + 1) };
+            paths.iter().enumerate().map(|(at, path)| side(&name(at), path, &root_path, registry)).collect()
+        };
+        let (olds, news) = (open("old", &ask.old)?, open("new", &ask.new)?);
+        for (old, new) in olds.iter().flat_map(|old| news.iter().map(move |new| (old, new))) {
+            if old.path == new.path {
+                return Err(Error::usage("old and new are the same place")
+                    .advise("name two files or folders: a target is never its own source"));
+            }
         }
-        if old.objects.is_empty() {
+        if let Some(old) = olds.iter().find(|old| old.objects.is_empty()) {
             return Err(Error::data(format!("{} holds no table", old.path.display()))
                 .advise("check that it is the right file or folder"));
         }
-        let (pairs, alone) = pairs(&old, &new)?;
+        let knowledge = Knowledge::of_project(root)?;
         let mut files: Vec<(PathBuf, String)> = Vec::new();
         let mut names = BTreeSet::new();
-        let mut drafts = Vec::new();
-        for (from, to) in &pairs {
-            let capabilities = new.connector.capabilities(to)?;
-            if !capabilities.write {
-                return Err(Error::usage(format!("{} cannot be written by this program", new.config.kind))
-                    .at(new.path.display())
-                    .advise("choose a csv, parquet or sqlite target"));
+        let (mut groups, mut alone) = (Vec::new(), Vec::new());
+        for (old, new) in olds.iter().flat_map(|old| news.iter().enumerate().map(move |(at, new)| (old, (at, new)))) {
+            let (at, new) = new;
+            let (pairs, left) = pairs(old, new)?;
+            alone.extend(left.into_iter().map(|name| (new.config.name.clone(), name)));
+            let mut drafts = Vec::new();
+            for (from, to) in &pairs {
+                let capabilities = new.connector.capabilities(to)?;
+                if !capabilities.write {
+                    return Err(Error::usage(format!("{} cannot be written by this program", new.config.kind))
+                        .at(new.path.display())
+                        .advise("choose a csv, parquet or sqlite target"));
+                }
+                let stem = match (olds.len() > 1, news.len() > 1) {
+                    (false, false) => from.clone(),
+                    (true, _) => format!("{}_{from}", old.config.name),
+                    (false, true) => format!("{}_{from}", new.config.name),
+                };
+                let path = root.join(MAPPINGS_DIR).join(format!("{}.toml", file_name(&stem, &mut names)));
+                if path.exists() {
+                    return Err(Error::refused(format!("{} exists already", path.display()))
+                        .advise("move it away, or name another folder with -C"));
+                }
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let mut draft = draft(name, (old, from), (new, to), capabilities.identity.as_deref(), &knowledge)?;
+                draft.part = ask.parts.get(at).cloned();
+                drafts.push((path, draft));
             }
-            let path = root.join(MAPPINGS_DIR).join(format!("{}.toml", file_name(from, &mut names)));
-            if path.exists() {
-                return Err(Error::refused(format!("{} exists already", path.display()))
-                    .advise("move it away, or name another folder with -C"));
+            let (paths, mut drafts): (Vec<PathBuf>, Vec<Draft>) = drafts.into_iter().unzip();
+            links::add(&mut drafts);
+            if olds.len() > 1 {
+                origin::add(&mut drafts, &old.config.name);
             }
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            drafts.push((path, draft(name, (&old, from), (&new, to), capabilities.identity.as_deref())?));
+            groups.push((paths, drafts));
         }
-        let (paths, mut drafts): (Vec<PathBuf>, Vec<Draft>) = drafts.into_iter().unzip();
-        links::add(&mut drafts);
-        files.extend(paths.into_iter().zip(drafts.iter().map(Draft::text)));
+        let rows = groups.iter().flat_map(|(_, drafts)| drafts).map(|draft| draft.old.rows()).sum();
+        let kinds: Vec<&str> = olds.iter().map(|old| old.config.kind.as_str()).collect();
+        let choice = ask.scenario.map(|scenario| choose(ask, scenario, &kinds, rows));
+        for (paths, drafts) in groups {
+            let texts: Vec<String> = drafts.iter().map(|draft| draft.text(choice.as_ref())).collect();
+            files.extend(paths.into_iter().zip(texts));
+        }
         // Last: while it is missing, the folder is not taken for a project.
-        files.push((file, settings(&old, &new, &alone)?));
+        let sides: Vec<&Side> = olds.iter().chain(&news).collect();
+        files.push((file, settings(&sides, &alone, ask.scenario, choice.as_ref())?));
         for (path, text) in &files {
             write_text(path, text)?;
         }
-        Ok(files.into_iter().map(|(path, _)| path).collect())
+        let recommended = choice.map(|choice| choice.recommended).unwrap_or_default();
+        Ok(InitDone { files: files.into_iter().map(|(path, _)| path).collect(), recommended })
+    }
+}
+
+/// It can be read as an expression; whether the columns are there shows with each object.
+fn is_condition(sql: &str) -> bool {
+    use sqlparser::{dialect::GenericDialect, parser::Parser, tokenizer::Token};
+    let parsed = Parser::new(&GenericDialect {}).try_with_sql(sql).and_then(|mut parser| {
+        parser.parse_expr()?;
+        parser.expect_token(&Token::EOF)
+    });
+    parsed.is_ok()
+}
+
+/// The places and conditions that an occasion needs.
+fn counts_fit(ask: &InitAsk) -> Result<()> {
+    let (old, new) = (ask.old.len(), ask.new.len());
+    let wrong = |what: &str, advice: &str| Err(Error::usage(what).advise(advice));
+    match ask.scenario {
+        _ if old == 0 || new == 0 => wrong("an old and a new place are needed", "crm-console init OLD NEW"),
+        Some(Scenario::Merge) if old < 2 || new != 1 => {
+            wrong("a merge has several old CRMs and one new one", "name the others with --and")
+        }
+        Some(Scenario::Split) if new < 2 || old != 1 => {
+            wrong("a split has one old CRM and several new ones", "name the others with --and")
+        }
+        Some(Scenario::Split) if ask.parts.len() != new => wrong(
+            "a split needs a condition for each of the new CRMs",
+            "say once for each, in their order: --part \"REGION = 'north'\"",
+        ),
+        Some(Scenario::Split) => {
+            let broken = ask.parts.iter().find(|part| !is_condition(part));
+            match broken {
+                Some(part) => {
+                    Err(Error::usage(format!("'{part}' is no condition")).advise("as in --part \"REGION = 'north'\""))
+                }
+                None => Ok(()),
+            }
+        }
+        Some(Scenario::Merge) if ask.parts.is_empty() => Ok(()),
+        _ if !ask.parts.is_empty() => wrong("--part belongs to a split", "add --scenario split"),
+        _ if old > 1 || new > 1 => {
+            wrong("--and belongs to a merge or a split", "add --scenario merge or --scenario split")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -96,7 +182,7 @@ fn full(path: &Path) -> Result<PathBuf> {
 
 fn side(name: &str, path: &Path, root: &Path, registry: &Registry) -> Result<Side> {
     let path = full(path)?;
-    if name == "old" && !path.exists() {
+    if name.starts_with("old") && !path.exists() {
         return Err(Error::platform(format!("{} does not exist", path.display()))
             .advise("the first of the two is the old CRM: a file or a folder of files"));
     }
@@ -202,9 +288,21 @@ fn file_name(object: &str, used: &mut BTreeSet<String>) -> String {
     name
 }
 
-fn settings(old: &Side, new: &Side, alone: &[String]) -> Result<String> {
+fn settings(
+    sides: &[&Side],
+    alone: &[(String, String)],
+    scenario: Option<Scenario>,
+    choice: Option<&Choice>,
+) -> Result<String> {
     let mut text = String::new();
-    for side in [old, new] {
+    if let (Some(scenario), Some(choice)) = (scenario, choice) {
+        text.push_str(&format!("# {}: what was recommended, and why.\n", scenario.word()));
+        for one in &choice.recommended {
+            text.push_str(&wrapped(&format!("{}: {}. {}", one.about, one.choice, one.why)));
+        }
+        text.push('\n');
+    }
+    for side in sides {
         let path = side.config.path.as_deref().and_then(Path::to_str).ok_or_else(|| {
             Error::usage(format!("{} is not a path in UTF-8", side.path.display())).advise("rename the file or folder")
         })?;
@@ -212,17 +310,39 @@ fn settings(old: &Side, new: &Side, alone: &[String]) -> Result<String> {
         let (name, kind) = (&side.config.name, &side.config.kind);
         text.push_str(&format!("[platforms.{name}]\nkind = \"{kind}\"\npath = {path}\n\n"));
     }
-    for object in alone {
-        text.push_str(&format!("# no counterpart in new: {}\n", sanitize(object)));
+    for (side, object) in alone {
+        text.push_str(&format!("# no counterpart in {side}: {}\n", sanitize(object)));
     }
     Ok(text.trim_end().to_owned() + "\n")
+}
+
+/// A comment in lines that fit.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 96;
+    let mut lines = vec!["#".to_owned()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        if lines[last].chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push("#  ".to_owned());
+        }
+        let last = lines.len() - 1;
+        lines[last].push(' ');
+        lines[last].push_str(word);
+    }
+    lines.join("\n") + "\n"
 }
 
 /// A suggested mapping.
 struct Draft {
     name: String,
+    /// Platforms of both sides.
+    platforms: (String, String),
     from: String,
     to: String,
+    /// Which rows of the source are its own, for a split.
+    part: Option<String>,
+    /// Which rows of the target are its own, for a merge.
+    scope: Option<String>,
     /// Columns of both sides in their order.
     source: Vec<String>,
     target: Vec<String>,
@@ -238,28 +358,34 @@ struct Draft {
 }
 
 /// Suggests a mapping between two objects.
-fn draft(name: String, (old, from): (&Side, &str), (new, to): (&Side, &str), identity: Option<&str>) -> Result<Draft> {
-    let source = suggest::fields_of(&*old.connector, &Source::Object(from.to_owned()), &Silent)?;
+fn draft(
+    name: String,
+    (old, from): (&Side, &str),
+    (new, to): (&Side, &str),
+    identity: Option<&str>,
+    knowledge: &Knowledge,
+) -> Result<Draft> {
+    let source = suggest::sample(&*old.connector, &Source::Object(from.to_owned()), &Silent)?;
     let (target, schema, rows) = if new.objects.iter().any(|object| object == to) {
         let object = Source::Object(to.to_owned());
-        let fields = suggest::fields_of(&*new.connector, &object, &Silent)?;
+        let fields = suggest::sample(&*new.connector, &object, &Silent)?;
         (fields, new.connector.schema(&object)?, Evidence::of(&*new.connector, to)?)
     } else {
         // What does not exist yet gets the source's names.
-        let fields = source.iter().map(|field| FieldInfo::named(&field.name)).collect();
-        (fields, Schema::default(), Evidence::default())
+        let fields = source.fields.iter().map(|field| FieldInfo::named(&field.name)).collect();
+        (Fields::of(fields), Schema::default(), Evidence::default())
     };
     let evidence = Evidence::of(&*old.connector, from)?;
-    let found = suggest::suggest(&source, &target);
+    let found = suggest::propose(&source, &target, knowledge);
     let mut written: Vec<&Suggestion> = found.iter().filter(|item| item.rank == 1 && item.score >= WRITTEN).collect();
-    let place = |name: &str| target.iter().position(|field| field.name == name);
+    let place = |name: &str| target.fields.iter().position(|field| field.name == name);
     written.sort_by_key(|item| place(&item.to));
     // An id that the target gives out is not written from outside: the crosswalk knows which record has which.
     let given = |name: &str| schema.column(name).is_some_and(|column| column.generated) || identity == Some(name);
     let mut fields: Vec<Field> = written.iter().filter(|item| !given(&item.to)).map(|item| field(item)).collect();
     let sides = Sides {
-        source: &source,
-        target: &target,
+        source: &source.fields,
+        target: &target.fields,
         schema: &schema,
         identity,
         found: &found,
@@ -270,17 +396,19 @@ fn draft(name: String, (old, from): (&Side, &str), (new, to): (&Side, &str), ide
         return Err(Error::data(format!("no field of {from} fits any of {to}"))
             .advise("check that the two belong together; a mapping can be written by hand in mappings/"));
     };
-    join_names(&source, &target, &mut fields);
     let names = |fields: &[FieldInfo]| fields.iter().map(|field| field.name.clone()).collect();
     let columns = || schema.columns.iter();
     Ok(Draft {
         name,
+        platforms: (old.config.name.clone(), new.config.name.clone()),
+        part: None,
+        scope: None,
         from: from.to_owned(),
         to: to.to_owned(),
-        source: names(&source),
-        target: names(&target),
+        source: names(&source.fields),
+        target: names(&target.fields),
         required: columns().filter(|one| one.required && !one.generated).map(|one| one.name.clone()).collect(),
-        generated: target.iter().map(|field| field.name.clone()).filter(|name| given(name)).collect(),
+        generated: target.fields.iter().map(|field| field.name.clone()).filter(|name| given(name)).collect(),
         old: evidence,
         found,
         fields,
@@ -289,22 +417,51 @@ fn draft(name: String, (old, from): (&Side, &str), (new, to): (&Side, &str), ide
 }
 
 impl Draft {
+    /// A condition reads nothing but columns of the source.
+    fn has_columns_of(&self, condition: &str) -> bool {
+        crate::map::sql::compile(condition, &self.source).is_ok()
+    }
+
     /// The text of the mapping: nothing in it is invented. What the target demands and nothing fills is listed under
     /// `unfinished`: `check` warns of it, and no plan inserts before it is mapped.
-    fn text(&self) -> String {
+    fn text(&self, choice: Option<&Choice>) -> String {
         let mut edit = MappingEdit::new(
-            &format!("old:{}", self.from),
-            &format!("new:{}", self.to),
+            &format!("{}:{}", self.platforms.0, self.from),
+            &format!("{}:{}", self.platforms.1, self.to),
             std::slice::from_ref(&self.key.target),
         );
+        if let Some(scope) = &self.scope {
+            edit.set_text("scope", Some(scope));
+        }
+        let mut notes = Vec::new();
+        if let Some(part) = &self.part {
+            // An object that does not have the column goes whole until somebody says which of its rows are meant.
+            if self.has_columns_of(part) {
+                edit.set_text("where", Some(part));
+            } else {
+                notes.push(format!("# split: {part} names a column that {} does not have: say which", self.from));
+                notes.push("# of its rows are meant, where = \"…\"".to_owned());
+            }
+            edit.set_text("split", Some(&self.from));
+        }
         let filled = |name: &str| self.fields.iter().any(|field| field.target == name);
         let open: Vec<String> = self.required.iter().filter(|name| !filled(name)).cloned().collect();
         if !open.is_empty() {
             edit.set_texts("unfinished", Some(&open));
         }
         edit.set_fields(&self.fields);
+        if let Some(choice) = choice {
+            if choice.incremental {
+                edit.set_in("run", "mode", Some(&toml::Value::from("incremental")));
+            }
+            if let Some(trigger) = choice.trigger {
+                edit.set_in("sync", "trigger", Some(&toml::Value::from(trigger)));
+                if choice.both_ways {
+                    edit.set_in("sync", "direction", Some(&toml::Value::from("two-way")));
+                }
+            }
+        }
         let mut text = edit.to_string();
-        let mut notes = Vec::new();
         if self.key.repeats > 0 {
             notes
                 .push(format!("# key: {} rows repeat the key of an earlier one; they are rejected,", self.key.repeats));
@@ -341,40 +498,14 @@ impl Draft {
     }
 }
 
+/// The field that a suggestion comes to.
 fn field(item: &Suggestion) -> Field {
-    let mut field = Field::new(&item.to, Origin::From(item.from.clone()));
-    field.pii = suggest::is_personal(&item.to) || suggest::is_personal(&item.from);
-    field.clean = item.transform.iter().filter_map(|rule| rule_of(rule)).collect();
-    field
-}
-
-/// A name that the target keeps in one piece and the source in two.
-fn join_names(source: &[FieldInfo], target: &[FieldInfo], fields: &mut Vec<Field>) {
-    let free = |name: &str| fields.iter().all(|field| field.target != name && !field.reads(name));
-    let find = |side: &[FieldInfo], meaning: &str| {
-        side.iter()
-            .find(|field| suggest::means(&field.name, meaning) && free(&field.name))
-            .map(|field| field.name.clone())
+    let mut field = match &item.transform {
+        Some(transform) => transform.field.clone(),
+        None => Field::new(&item.to, Origin::From(item.from.clone())),
     };
-    let parts = (find(source, "first_name"), find(source, "last_name"));
-    let whole = find(target, "full_name")
-        .or_else(|| target.iter().map(|one| &one.name).find(|name| **name == "name" && free(name)).cloned());
-    if let ((Some(first), Some(last)), Some(whole)) = (parts, whole) {
-        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-        let sql = format!("concat_ws(' ', {}, {})", quoted(&first), quoted(&last));
-        let mut field = Field::new(whole, Origin::Sql(sql));
-        field.pii = true;
-        fields.push(field);
-    }
-}
-
-/// `trim`, or `date = ["%d/%m/%Y"]`.
-fn rule_of(text: &str) -> Option<RuleConfig> {
-    if !text.contains('=') {
-        return Some(RuleConfig { name: text.to_owned(), setting: None });
-    }
-    let (name, setting) = text.parse::<toml::Table>().ok()?.into_iter().next()?;
-    Some(RuleConfig { name, setting: Some(setting) })
+    field.pii = suggest::is_personal(&item.to) || suggest::is_personal(&item.from);
+    field
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ fn about(name: &str, topic: &[&str]) -> bool {
 }
 
 /// A country by name or ISO code of three letters; codes of two are too short to tell.
-pub(super) fn is_country(text: &str) -> bool {
+pub(crate) fn is_country(text: &str) -> bool {
     const COUNTRIES: &[&str] = &[
         "argentina",
         "australia",

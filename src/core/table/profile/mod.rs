@@ -4,10 +4,10 @@
 //! comes and only sketched. Nothing here decides what is migrated: types are for display and suggestion (DESIGN rule 2).
 mod column;
 mod dates;
-mod guess;
+pub(crate) mod guess;
 mod numbers;
 mod sketch;
-mod value;
+pub(crate) mod value;
 
 use polars::prelude::StringChunked;
 use serde::{Deserialize, Serialize};

@@ -24,17 +24,17 @@ const BOOLEANS: [&str; 17] =
     ["true", "false", "yes", "no", "y", "n", "t", "f", "j", "ja", "nein", "on", "off", "oui", "non", "si", "sim"];
 
 /// True for a token that stands for nothing.
-pub(super) fn is_null_token(text: &str) -> bool {
+pub(crate) fn is_null_token(text: &str) -> bool {
     text.len() <= 10 && NULL_TOKENS.iter().any(|token| token.eq_ignore_ascii_case(text))
 }
 
 /// True for a word that says yes or no.
-pub(super) fn is_boolean(text: &str) -> bool {
+pub(crate) fn is_boolean(text: &str) -> bool {
     text.len() <= 5 && BOOLEANS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// True for the form of an address: one `@`, a domain with a dot, no blanks. Not a check of the address.
-pub(super) fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((user, domain)) = text.split_once('@') else { return false };
     !user.is_empty()
         && !domain.contains('@')
@@ -43,7 +43,7 @@ pub(super) fn is_email(text: &str) -> bool {
 }
 
 /// True for a web address.
-pub(super) fn is_url(text: &str) -> bool {
+pub(crate) fn is_url(text: &str) -> bool {
     let start = |prefix: &str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     (start("http://") || start("https://") || start("www."))
         && text.contains('.')
@@ -51,7 +51,7 @@ pub(super) fn is_url(text: &str) -> bool {
 }
 
 /// True for a telephone number: 6 to 15 digits with the signs that go with them.
-pub(super) fn is_phone(text: &str) -> bool {
+pub(crate) fn is_phone(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let number = text.split(['x', 'e']).next().unwrap_or(text);
     (6..=18).contains(&digits)
@@ -61,7 +61,7 @@ pub(super) fn is_phone(text: &str) -> bool {
 }
 
 /// `8-4-4-4-12` hexadecimal digits.
-pub(super) fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(place, byte)| match place {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -70,7 +70,7 @@ pub(super) fn is_uuid(text: &str) -> bool {
 }
 
 /// UTF-8 that was read as Latin-1 or Windows-1252 (`Ã¼`, `â€™`), or bytes that could not be read at all.
-pub(super) fn is_mojibake(text: &str) -> bool {
+pub(crate) fn is_mojibake(text: &str) -> bool {
     if text.is_ascii() {
         return false;
     }
@@ -92,7 +92,7 @@ pub(super) fn is_mojibake(text: &str) -> bool {
 
 /// The shape: `A` and `a` for letters, `x` for letters without case, `9` for digits, the rest as it is; long runs cut, so
 /// that names of any length have one shape while lengths of numbers can be told.
-pub(super) fn shape(text: &str, shape: &mut String) {
+pub(crate) fn shape(text: &str, shape: &mut String) {
     shape.clear();
     let (mut last, mut run) = ('\0', 0_u32);
     for c in text.chars() {
