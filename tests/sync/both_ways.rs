@@ -1,6 +1,6 @@
 //! Changes of both sides meet: each goes to the other side, and where they clash somebody decides.
 use super::{events, look, migrate, rows, sql};
-use crate::support::command::{folder, run};
+use crate::support::command::{folder, run, run_with};
 
 const PROJECT: &str =
     "[platforms.old]\nkind = \"csv\"\npath = \"old\"\n\n[platforms.new]\nkind = \"sqlite\"\npath = \"new.db\"\n";
@@ -160,4 +160,84 @@ fn deletes_go_both_ways_and_never_over_a_change() {
     let status = look(dir.path(), 0);
     assert_eq!(status["lanes"][0]["conflicts"].as_u64(), Some(0));
     assert_eq!((new(&dir, "2").as_str(), new(&dir, "4").as_str()), ("Benny|qualified", ""));
+}
+
+#[test]
+fn the_id_of_a_row_that_is_gone_means_nobody_else() {
+    let dir = project("conflict = \"source\"\ndeletes = \"propagate\"\n");
+    let mapping = dir.path().join("mappings/contacts.toml");
+    let text = std::fs::read_to_string(&mapping).unwrap();
+    std::fs::write(
+        &mapping,
+        format!("scope = \"legacy_id IS NOT NULL\"\n{}", text.replace("[sync]", "[run]\nmax_deletes = 2\n\n[sync]")),
+    )
+    .unwrap();
+    let plan = run(dir.path(), &["plan", "--json"]).json();
+    run(dir.path(), &["migrate", "--plan", plan["id"].as_str().unwrap(), "--confirm", "new"]).expect(0);
+    let id = rows(dir.path(), "new.db", "SELECT id FROM contacts WHERE legacy_id = '4'").remove(0);
+    assert_eq!(
+        rows(dir.path(), "new.db", "SELECT max(id) FROM contacts"),
+        [id.clone()],
+        "the next row gets that one again"
+    );
+    sql(
+        dir.path(),
+        "new.db",
+        "DELETE FROM contacts WHERE legacy_id = '4'; INSERT INTO contacts (legacy_id, name, stage) VALUES ('77', 'Zoe', 'lead')",
+    );
+    assert_eq!(rows(dir.path(), "new.db", "SELECT id FROM contacts WHERE legacy_id = '77'"), [id]);
+    for _ in 0..3 {
+        look(dir.path(), 0);
+    }
+    assert_eq!((new(&dir, "77").as_str(), new(&dir, "4").as_str()), ("Zoe|lead", ""));
+    assert!(
+        old(&dir).contains("77,Zoe,L") && !old(&dir).contains("4,Dee") && !old(&dir).contains("4,Zoe"),
+        "{}",
+        old(&dir)
+    );
+}
+
+#[test]
+fn what_goes_back_is_no_change_of_the_sources_own_whenever_the_target_changes_again() {
+    // Killed when it is written at the source and nothing is noted yet.
+    for point in ["sync-written", "sync-planned", "after-rename"] {
+        let dir = project("conflict = \"source\"\n");
+        sql(dir.path(), "new.db", "UPDATE contacts SET name = 'Annie' WHERE legacy_id = '1'");
+        let killed = run_with(dir.path(), &["sync", "--once"], &[("CRM_CONSOLE_FAULT", &format!("exit-at:{point}"))]);
+        assert_ne!(killed.code, 0, "{point}");
+        // The source has it, or not; the target has another by now.
+        sql(dir.path(), "new.db", "UPDATE contacts SET name = 'Anna Maria' WHERE legacy_id = '1'");
+        for _ in 0..3 {
+            look(dir.path(), 0);
+        }
+        assert!(old(&dir).contains("1,Anna Maria,L"), "{point}: {}", old(&dir));
+        assert_eq!(new(&dir, "1"), "Anna Maria|lead", "{point}");
+        assert_eq!(std::fs::read_dir(dir.path().join("old")).unwrap().count(), 1, "{point}: nothing is left beside it");
+        let work = dir.path().join(".crm-console/sync/work/default");
+        assert_eq!(std::fs::read_dir(work).map_or(0, Iterator::count), 0, "{point}: nothing is left to be done");
+    }
+    // The same for a record that the target makes and changes before both sides agreed on it.
+    let dir = project("conflict = \"source\"\n");
+    let mapping = dir.path().join("mappings/contacts.toml");
+    let text = std::fs::read_to_string(&mapping).unwrap();
+    std::fs::write(&mapping, format!("scope = \"legacy_id IS NOT NULL\"\n{text}")).unwrap();
+    let plan = run(dir.path(), &["plan", "--json"]).json();
+    run(dir.path(), &["migrate", "--plan", plan["id"].as_str().unwrap(), "--confirm", "new"]).expect(0);
+    sql(dir.path(), "new.db", "INSERT INTO contacts (legacy_id, name, stage) VALUES ('77', 'Zoe', 'lead')");
+    look(dir.path(), 0);
+    assert!(old(&dir).contains("77,Zoe,L"));
+    sql(dir.path(), "new.db", "UPDATE contacts SET name = 'Zora', stage = 'qualified' WHERE legacy_id = '77'");
+    for _ in 0..2 {
+        look(dir.path(), 0);
+    }
+    assert!(old(&dir).contains("77,Zora,Q"), "{}", old(&dir));
+    assert_eq!(new(&dir, "77"), "Zora|qualified");
+    // What the source changes on top of it is its own.
+    sql(dir.path(), "new.db", "UPDATE contacts SET name = 'Zo' WHERE legacy_id = '77'");
+    look(dir.path(), 0);
+    replace(&dir, "77,Zo,Q", "77,Zoë,Q");
+    for _ in 0..2 {
+        look(dir.path(), 0);
+    }
+    assert_eq!(new(&dir, "77"), "Zoë|qualified");
 }

@@ -128,7 +128,7 @@ pub(crate) fn plan_mapping(job: &Job<'_>) -> Result<(MappingPlan, ParentIndex)> 
     let shape = job.shape;
     let facts = TargetFacts::read(shape, job.target, job.monitor)?;
     let object = shape.mapping.to.to_string();
-    let known = CrosswalkFacts::read(&facts, job.crosswalk, &object)?;
+    let known = CrosswalkFacts::read(shape, &facts, job.crosswalk, &object)?;
     let looked = match job.since.filter(|_| job.looked.is_none()) {
         Some(since) => Some(look(job, &facts, &known, since)?),
         None => None,

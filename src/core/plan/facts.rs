@@ -6,7 +6,9 @@ use super::shape::{By, Shape};
 use crate::error::Result;
 use crate::journal::Crosswalk;
 use crate::monitor::{Monitor, Progress};
+use crate::project::{Direction, WriteRule};
 use crate::resolve::keys::{KeyHash, KeyMap, key_hash};
+use crate::sync::is_way_back;
 use crate::table::Snapshot;
 
 /// See the module.
@@ -128,6 +130,17 @@ impl TargetFacts {
         }
     }
 
+    /// Keys that rows bear, where they decide which record a row is whatever the crosswalk says: of mappings that go both ways
+    /// anybody makes and deletes rows, and some platforms give the id of a row that is gone to the next one.
+    fn keys_that_count(&self, shape: &Shape) -> Option<&Lookup> {
+        let both = shape.mapping.sync.direction == Direction::TwoWay || is_way_back(&shape.mapping.name);
+        if !both || shape.identity.is_none() || shape.keys.iter().any(|key| shape.rules[*key] != WriteRule::Always) {
+            return None;
+        }
+        let by_key = |by: &By| matches!(by, By::Fields(fields) if *fields == shape.keys);
+        shape.matchers.iter().position(|matcher| by_key(&matcher.by)).map(|matcher| &self.matchers[matcher])
+    }
+
     /// The identity of a row, where the target gives one.
     pub(crate) fn identity(&self, row: u32) -> Option<&str> {
         Some(self.identities.as_ref()?.get(row)).filter(|identity| !identity.is_empty())
@@ -157,16 +170,19 @@ pub(crate) struct CrosswalkFacts {
 
 impl CrosswalkFacts {
     /// Takes all entries of an object. A target without rows needs none.
-    pub(crate) fn read(facts: &TargetFacts, crosswalk: &Crosswalk, object: &str) -> Result<Self> {
+    pub(crate) fn read(shape: &Shape, facts: &TargetFacts, crosswalk: &Crosswalk, object: &str) -> Result<Self> {
         let mut out = Self { same: vec![false; facts.rows], ..Self::default() };
         if facts.rows == 0 {
             return Ok(out);
         }
+        let keys = facts.keys_that_count(shape);
         crosswalk.each(object, |old, new| {
             let (old, new) = (key_hash(old), key_hash(new));
             // Entries come in no order that means anything.
             out.digest = out.digest.wrapping_add(u128::from(old[0] ^ new[1]) << 64 | u128::from(old[1] ^ new[0]));
             match facts.pair().find(new) {
+                // The id was given again: that row bears the key of another record.
+                Hits::One(row) if keys.and_then(|keys| keys.hash_of(row)).is_some_and(|key| key != old) => {}
                 Hits::One(row) if old == new => out.same[row as usize] = true,
                 Hits::One(row) => _ = out.by_key.insert(old, row),
                 Hits::None | Hits::Many(_) => {}

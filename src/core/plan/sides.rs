@@ -33,6 +33,9 @@ pub(crate) type Values<'a> = dyn Fn(&str) -> Option<(Option<String>, Option<Stri
 pub(crate) trait Arbiter: Debug + Send + Sync {
     /// Target fields whose changes go back.
     fn goes_back(&self, field: &str) -> bool;
+    /// Values of a field that were on their way back to the source when both sides last agreed: what the source holds of them
+    /// it has from the target.
+    fn offered(&self, key: &str, field: &str) -> &[Option<String>];
     /// Who wins each of these clashes; None: nobody knows yet.
     fn decide(&self, key: &str, clashes: &[Clash], values: &Values<'_>) -> Vec<Option<Side>>;
     /// Who wins where the target lost the record: `Some(Source)` makes it again. `changed`: the source changed it since.
@@ -50,6 +53,9 @@ pub(crate) struct Back {
     pub(crate) key: String,
     /// Target fields whose values go back to the source.
     pub(crate) fields: Vec<String>,
+    /// These values.
+    #[serde(default)]
+    pub(crate) values: Vec<Option<String>>,
 }
 
 /// A record that waits for a decision.
@@ -234,7 +240,12 @@ impl<'a> Sides<'a> {
         let mut places = Vec::new();
         for column in (0..mapped.len()).filter(|column| self.columns[*column]) {
             let same = |one: Option<&str>, other: Option<&str>| shape.same(column, one, other);
+            let offered = arbiter.offered(key, &shape.columns[column]);
             let change = match &base {
+                // It came from the target, where it may have changed since: no change of the source's own.
+                _ if offered.iter().any(|value| same(value.as_deref(), mapped[column])) => {
+                    if same(mapped[column], there[column]) { Change::None } else { Change::Target }
+                }
                 Some(base) => three_way(same, [base[column].as_deref(), mapped[column], there[column]]),
                 // Both sides have the record and never agreed on it.
                 None if same(mapped[column], there[column]) => Change::None,
@@ -274,8 +285,12 @@ impl<'a> Sides<'a> {
             return Ok(Verdict::Rules);
         }
         self.spare(key);
-        let fields = shape.columns.iter().zip(&keeps).filter(|(_, keeps)| **keeps).map(|(name, _)| name.clone());
-        self.found.back.push(Back { key: key.to_owned(), fields: fields.collect() });
+        let back: Vec<usize> = (0..keeps.len()).filter(|column| keeps[*column]).collect();
+        self.found.back.push(Back {
+            key: key.to_owned(),
+            fields: back.iter().map(|column| shape.columns[*column].clone()).collect(),
+            values: back.iter().map(|column| there[*column].map(str::to_owned)).collect(),
+        });
         Ok(Verdict::Keeps(keeps))
     }
 

@@ -51,6 +51,7 @@ impl SyncStore {
         }
         found += conflicts_naming(&transaction, traces)?;
         found += pushed(&transaction, traces)?;
+        found += offered(&transaction, traces)?;
         found += orders(&transaction, traces)?;
         if write {
             transaction.commit()?;
@@ -91,6 +92,28 @@ fn pushed(transaction: &Transaction<'_>, traces: &Traces<'_>) -> Result<u64> {
                 transaction.execute("UPDATE pushed SET record = ?2 WHERE id = ?1", params![id, rest])?
             }
         } as u64;
+    }
+    Ok(found)
+}
+
+/// Values of theirs that went back to a source and are not agreed on yet.
+fn offered(transaction: &Transaction<'_>, traces: &Traces<'_>) -> Result<u64> {
+    let mut statement = transaction.prepare("SELECT mapping, memory FROM lanes")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut found = 0;
+    for (mapping, memory) in rows.collect::<rusqlite::Result<Vec<(String, String)>>>()? {
+        let mut memory: Value = from_json(&memory)?;
+        let Some(offered) = memory.get_mut("offered").and_then(Value::as_object_mut) else { continue };
+        let before = offered.len();
+        for (_, keys) in traces.keys.iter().filter(|(name, _)| *name == mapping) {
+            offered.retain(|key, _| !keys.contains(key));
+        }
+        let gone = before - offered.len();
+        if gone > 0 {
+            found += gone as u64;
+            let memory = to_json(&memory)?;
+            transaction.execute("UPDATE lanes SET memory = ?2 WHERE mapping = ?1", params![mapping, memory])?;
+        }
     }
     Ok(found)
 }

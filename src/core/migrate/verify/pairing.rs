@@ -49,7 +49,7 @@ struct Found {
 impl<'a> Pairing<'a> {
     pub(super) fn begin(job: &'a Verify<'a>) -> Result<Self> {
         let facts = TargetFacts::read(job.shape, job.target, job.monitor)?;
-        let known = CrosswalkFacts::read(&facts, job.crosswalk, &job.plan.to.to_string())?;
+        let known = CrosswalkFacts::read(job.shape, &facts, job.crosswalk, &job.plan.to.to_string())?;
         // Of chosen rows nothing is said about the rest of the target.
         let mut kept = if job.partial { Vec::new() } else { read_kept(&kept_path(job.dir, &job.plan.mapping))? };
         kept.retain(|(pair, _)| *pair != KeyHash::default());

@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use super::cycle::{Cycle, Ended};
 use super::lane::Lane;
+use super::offered::Offered;
 use crate::error::{Kind, Result};
 use crate::journal::sync::{
     Clock, ConflictField, ConflictRecord, EventOutcome, Held, HeldKind, LogLevel, SyncEvent, SyncStore, millis, now_ms,
@@ -26,6 +27,8 @@ pub(super) struct Policies {
     mapping: Mapping,
     /// Target fields that go back.
     fields: Vec<String>,
+    /// What went back since both sides last agreed.
+    offered: Offered,
     /// Conflicts that are not settled, by key.
     known: HashMap<String, ConflictRecord>,
     now: i64,
@@ -33,7 +36,8 @@ pub(super) struct Policies {
 
 impl Policies {
     /// Those of a mapping; None if it goes one way.
-    pub(super) fn of(workspace: &Workspace, store: &SyncStore, mapping: &Mapping) -> Result<Option<Arc<dyn Arbiter>>> {
+    pub(super) fn of(workspace: &Workspace, store: &SyncStore, lane: &Lane) -> Result<Option<Arc<dyn Arbiter>>> {
+        let mapping = &lane.mapping;
         if mapping.sync.direction == Direction::OneWay {
             return Ok(None);
         }
@@ -41,7 +45,8 @@ impl Policies {
         let Ok(inverse) = inverse(&workspace.project().root, mapping) else { return Ok(None) };
         let known = store.conflicts(Some(&mapping.name))?.into_iter().map(|one| (one.key.clone(), one)).collect();
         let fields = inverse.fields.into_iter().map(|(field, _)| field).collect();
-        Ok(Some(Arc::new(Self { mapping: mapping.clone(), fields, known, now: now_ms() })))
+        let offered = lane.memory.offered.clone();
+        Ok(Some(Arc::new(Self { mapping: mapping.clone(), fields, offered, known, now: now_ms() })))
     }
 
     fn policy(&self, field: &str) -> &ConflictPolicy {
@@ -77,6 +82,10 @@ impl Policies {
 impl Arbiter for Policies {
     fn goes_back(&self, field: &str) -> bool {
         self.fields.iter().any(|known| known == field)
+    }
+
+    fn offered(&self, key: &str, field: &str) -> &[Option<String>] {
+        self.offered.values(key, field)
     }
 
     fn decide(&self, key: &str, clashes: &[Clash], values: &Values<'_>) -> Vec<Option<Side>> {
@@ -196,7 +205,7 @@ impl Cycle<'_> {
         let ledger = state.ledger(&lane.mapping.name, self.workspace.project().env.as_deref());
         let only = only(&way, found, creates.then_some(ledger));
         let mut workspace = self.workspace.clone();
-        workspace.set_mappings(vec![way.mapping]);
+        workspace.set_mappings(vec![way.mapping.clone()]);
         let request = PlanRequest {
             mappings: vec![name],
             purpose: Purpose::Sync,
@@ -223,6 +232,8 @@ impl Cycle<'_> {
             _ = std::fs::remove_dir_all(&plan_dir);
             return done(false);
         }
+        let fields: Vec<String> = way.fields.iter().map(|(field, _)| field.clone()).collect();
+        self.note_offered(lane, found, (part, &plan_dir), &fields)?;
         let back = Cycle { workspace: &workspace, store: self.store, sign: self.sign, at: self.at, arrivals: None };
         let keys = super::events::written_keys(part, &plan_dir)?;
         match back.perform(&plan) {

@@ -21,7 +21,7 @@ use crate::plan::taken_back::LeftAlone;
 use crate::plan::{MappingPlan, Plan, Purpose, store::load};
 use crate::platform::Sign;
 use crate::project::{Bound, Direction, Mode, TriggerKind};
-use crate::sync::{Columns, Drift};
+use crate::sync::{Columns, Drift, way_back_name};
 use crate::workspace::Workspace;
 use crate::workspace::plans::PlanRequest;
 
@@ -106,7 +106,7 @@ impl Cycle<'_> {
             mappings: vec![lane.mapping.name.clone()],
             purpose: Purpose::Sync,
             mode: Some(mode),
-            arbiter: Policies::of(self.workspace, self.store, &lane.mapping)?,
+            arbiter: Policies::of(self.workspace, self.store, lane)?,
             left_alone: self.left_alone(&lane.mapping.name, false)?,
             ..PlanRequest::default()
         };
@@ -146,6 +146,9 @@ impl Cycle<'_> {
         }
         if lane.mapping.sync.direction == Direction::TwoWay {
             self.note_conflicts(lane, &found)?;
+            if !again {
+                self.forget_offered(lane, &found)?;
+            }
             let moved = match self.write_back(lane, &found)? {
                 Ended::Done { again: moved } => moved,
                 other => return Ok(other),
@@ -392,9 +395,22 @@ impl Lane {
         let state = StateDir::of(&workspace.project().root);
         let work = work_folder(&state.sync(), workspace.project().env.as_deref());
         let prefix = format!("{}-", crate::journal::state_file_name(&self.mapping.name));
+        let back = format!("{}-", crate::journal::state_file_name(&way_back_name(&self.mapping.name)));
         let Ok(entries) = std::fs::read_dir(&work) else { return Ok(()) };
         for dir in entries.flatten().map(|entry| entry.path()) {
             let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if name.strip_prefix(&back).is_some_and(|rest| !rest.contains('-')) {
+                // Whether it was published shows at the next look; what was staged goes.
+                if let Ok(plan) = load(&dir)
+                    && let Some(part) = plan.mappings.first()
+                    && workspace.connector(&part.to.platform)?.recover(&part.to.object, &dir).is_err()
+                {
+                    continue;
+                }
+                _ = std::fs::remove_dir_all(state.plan(&store_id(&dir)));
+                _ = std::fs::remove_dir_all(&dir);
+                continue;
+            }
             if name.strip_prefix(&prefix).is_none_or(|rest| rest.contains('-')) {
                 continue;
             }

@@ -41,6 +41,8 @@ pub(super) struct Memory {
     pub(super) target: Columns,
     pub(super) paused: bool,
     pub(super) held: Option<Held>,
+    /// What went back to the source since both sides last agreed.
+    pub(super) offered: super::offered::Offered,
     /// Somebody saw the alarm: who, and until when it is silent.
     pub(super) silenced: Option<(String, i64)>,
     /// Number of the last order that it heard.

@@ -27,6 +27,7 @@ mod lane;
 mod looping;
 mod metrics;
 mod moment;
+mod offered;
 mod push;
 mod seen;
 mod spans;
