@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What one change costs a watch loop, by the size of what it watches.
 
-    tests/bench/ledger.py [--program target/release/crm-console] [--sizes 10k,100k,1M] [--events 20] [--kinds one-way,two-way]
+    tests/bench/ledger.py [--program target/release/crm-console] [--sizes 10k,100k,1M] [--events 20]
+                          [--kinds cursor,one-way,two-way]
 
-For each size and direction: the first run (which makes the ledger) with the time of an order and of a status meanwhile, the
+For each size and kind (read from a cursor's value on, compared whole, compared whole on both sides): the first run (which makes the ledger) with the time of an order and of a status meanwhile, the
 loop's time for one changed row, for an audit of everything, its peak memory and the size of the ledger. SQLite on both
 sides. Fails on an event that does not arrive, never on time.
 """
@@ -25,12 +26,16 @@ key = ["legacy_id"]
 legacy_id = "ID"
 name = "NAME"
 city = "CITY"
-
+%s
 [sync]
 trigger = "observe"
 every = "1h"
 direction = "%s"
 conflict = "source"
+"""
+CURSOR = """
+[run]
+cursor = "AT"
 """
 
 
@@ -45,12 +50,14 @@ def run(program, folder, *arguments):
 def make(folder, rows, direction):
     (folder / "mappings").mkdir(parents=True)
     (folder / "project.toml").write_text(SETTINGS)
-    (folder / "mappings/contacts.toml").write_text(MAPPING % direction)
+    both = "two-way" if direction == "two-way" else "one-way"
+    (folder / "mappings/contacts.toml").write_text(MAPPING % (CURSOR if direction == "cursor" else "", both))
     with sqlite3.connect(folder / "old.db") as old:
         old.execute("PRAGMA journal_mode = WAL")
-        old.execute("CREATE TABLE contacts (ID TEXT PRIMARY KEY, NAME TEXT, CITY TEXT)")
-        line = ((f"C{at}", f"Name {at}", f"City {at % 97}") for at in range(rows))
-        old.executemany("INSERT INTO contacts VALUES (?, ?, ?)", line)
+        old.execute("CREATE TABLE contacts (ID TEXT PRIMARY KEY, NAME TEXT, CITY TEXT, AT INTEGER)")
+        old.execute("CREATE INDEX contacts_at ON contacts (AT)")
+        line = ((f"C{at}", f"Name {at}", f"City {at % 97}", at) for at in range(rows))
+        old.executemany("INSERT INTO contacts VALUES (?, ?, ?, ?)", line)
     with sqlite3.connect(folder / "new.db") as new:
         new.execute("PRAGMA journal_mode = WAL")
         new.execute("CREATE TABLE contacts (id INTEGER PRIMARY KEY, legacy_id TEXT UNIQUE, name TEXT, city TEXT)")
@@ -124,7 +131,7 @@ def measure(program, work, rows, direction, events):
         for at in range(events):
             key, name = f"C{at * (rows // events)}", f"Changed {at}"
             begun = time.time()
-            old.execute("UPDATE contacts SET NAME = ? WHERE ID = ?", (name, key))
+            old.execute("UPDATE contacts SET NAME = ?, AT = ? WHERE ID = ?", (name, rows + at, key))
             one = "SELECT name FROM contacts WHERE legacy_id = ?"
             until("a change", lambda: new.execute(one, (key,)).fetchone()[0] == name)
             lags.append((time.time() - begun) * 1000)
@@ -164,7 +171,7 @@ def main():
     parser.add_argument("--program", default="target/release/crm-console")
     parser.add_argument("--sizes", default="10k,100k,1M")
     parser.add_argument("--events", type=int, default=20)
-    parser.add_argument("--kinds", default="one-way,two-way")
+    parser.add_argument("--kinds", default="cursor,one-way,two-way")
     arguments = parser.parse_args()
     program = str(pathlib.Path(arguments.program).resolve())
     with tempfile.TemporaryDirectory() as work:

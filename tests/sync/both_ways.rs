@@ -177,7 +177,7 @@ fn the_id_of_a_row_that_is_gone_means_nobody_else() {
     let id = rows(dir.path(), "new.db", "SELECT id FROM contacts WHERE legacy_id = '4'").remove(0);
     assert_eq!(
         rows(dir.path(), "new.db", "SELECT max(id) FROM contacts"),
-        [id.clone()],
+        [id.as_str()],
         "the next row gets that one again"
     );
     sql(
