@@ -8,6 +8,7 @@ pub(crate) mod erased;
 pub mod ledger;
 mod marks;
 mod rejects;
+mod rotate;
 mod run_log;
 mod state;
 pub mod sync;
@@ -23,6 +24,7 @@ pub use run_log::{Event, RunLog, Waited};
 pub use state::StateDir;
 pub use who::{now, who};
 
+pub(crate) use rotate::rotate;
 pub(crate) use state::{file_name as state_file_name, private_folder};
 
 use serde::{Deserialize, Serialize};

@@ -53,6 +53,14 @@ pub struct StateConfig {
     pub images: Span,
     /// Rejects of a run, and what its verify found.
     pub rejects: Span,
+    /// Events of sync that are done, newest ones; those that wait are kept beside.
+    pub events: usize,
+    /// Events, log and scores of sync are not kept for longer than this.
+    pub history: Span,
+    /// Bytes of a log of the service; then it becomes `NAME.1`.
+    pub log_size: u64,
+    /// Old logs that are kept.
+    pub logs: usize,
     /// The rest of a run: journal, report, what it told the crosswalk.
     pub runs: Span,
 }
@@ -65,9 +73,28 @@ impl Default for StateConfig {
             cycles: 1_000,
             images: Span::days(30),
             rejects: Span::days(90),
+            events: 200_000,
+            history: Span::days(7),
+            log_size: 10_000_000,
+            logs: 5,
             runs: Span::days(365),
         }
     }
+}
+
+/// `512kB`, `10MB`, `1GB`: bytes.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().ok()?;
+    let factor = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return None,
+    };
+    number.checked_mul(factor).filter(|bytes| *bytes > 0)
 }
 
 #[cfg(test)]
@@ -95,6 +122,18 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(Span::parse(text), span, "{text}");
+        }
+        for (text, size) in [
+            ("512kB", Some(512_000)),
+            ("10 MB", Some(10_000_000)),
+            ("4096", Some(4_096)),
+            ("0MB", None),
+            ("MB", None),
+            ("10TB", None),
+            ("-1MB", None),
+            ("99999999999999999999GB", None),
+        ] {
+            assert_eq!(parse_size(text), size, "{text}");
         }
         assert!(Span::days(1).is_over(Duration::from_secs(DAY + 1)));
         assert!(!Span::days(1).is_over(Duration::from_secs(DAY)));

@@ -42,6 +42,13 @@ pub fn sync_path(state: &Path, env: Option<&str>) -> PathBuf {
     state.join("sync").join(format!("{}.db", super::state_file_name(env.unwrap_or("default"))))
 }
 
+/// Names of handled pushes that are kept, so that one that comes again is known.
+const MOST_PUSHED: usize = 1_000_000;
+/// Lines of the log.
+const MOST_LINES: usize = 50_000;
+/// Bytes that the write-ahead log has at rest.
+const MOST_AHEAD: i64 = 16 << 20;
+
 impl SyncStore {
     /// Opens the store, made on first use; its folder must be there.
     pub fn open(path: &Path) -> Result<Self> {
@@ -51,6 +58,7 @@ impl SyncStore {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         // Whoever is gone from a table is gone from its file, too.
         connection.pragma_update(None, "secure_delete", "ON")?;
+        connection.query_row(&format!("PRAGMA journal_size_limit = {MOST_AHEAD}"), [], |_| Ok(()))?;
         Ok(Self { connection })
     }
     /// Opens the store if there is one: looking leaves no trace.
@@ -67,14 +75,20 @@ impl SyncStore {
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(())
     }
-    /// Forgets events, log lines and scores that ended before `before`.
-    pub fn prune(&self, before: i64) -> Result<()> {
+    /// Forgets events, log lines and scores that ended before `before`, and of the events that are done all but the newest
+    /// `events`.
+    pub fn prune(&self, before: i64, events: usize) -> Result<()> {
         self.connection.execute("DELETE FROM events WHERE done IS NOT NULL AND done < ?1", [before])?;
         for table in ["log", "scores"] {
             self.connection.execute(&format!("DELETE FROM {table} WHERE at < ?1"), [before])?;
         }
         self.connection.execute("DELETE FROM orders WHERE at < ?1", [before])?;
         self.connection.execute("DELETE FROM pushed WHERE done IS NOT NULL AND done < ?1", [before])?;
+        for (table, most) in [("events", events), ("pushed", events.max(MOST_PUSHED)), ("log", MOST_LINES)] {
+            let done = if table == "log" { "" } else { "done IS NOT NULL AND" };
+            let newest = format!("SELECT id FROM {table} ORDER BY id DESC LIMIT 1 OFFSET ?1");
+            self.connection.execute(&format!("DELETE FROM {table} WHERE {done} id <= ({newest})"), [most as i64])?;
+        }
         Ok(())
     }
 }

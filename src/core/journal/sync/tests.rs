@@ -99,8 +99,26 @@ fn lanes_orders_and_scores_come_back() {
     store.log(Some("contacts"), LogLevel::Alarm, "held").unwrap();
     store.keep_lanes(&[]).unwrap();
     assert!(store.lanes().unwrap().is_empty());
-    store.prune(i64::MAX).unwrap();
+    store.prune(i64::MAX, 9).unwrap();
     assert!(store.scores("contacts", 0).unwrap().is_empty() && store.log_lines(None, 9).unwrap().is_empty());
+}
+
+#[test]
+fn of_events_that_are_done_the_newest_stay_and_those_that_wait_all_do() {
+    let (_dir, store) = store();
+    let now = now_ms();
+    for at in 0..20 {
+        let outcome = if at % 10 == 0 { EventOutcome::Held } else { EventOutcome::Written };
+        store.add_events(&[event(&at.to_string(), now, outcome)]).unwrap();
+        store.log(None, LogLevel::Info, "x").unwrap();
+    }
+    store.prune(0, 5).unwrap();
+    let left: Vec<String> =
+        store.events(&EventFilter::default(), 99).unwrap().into_iter().filter_map(|line| line.event.key).collect();
+    assert_eq!(left, ["19", "18", "17", "16", "15", "10", "0"]);
+    assert_eq!(store.log_lines(None, 99).unwrap().len(), 20);
+    store.prune(0, 99).unwrap();
+    assert_eq!(store.events(&EventFilter::default(), 99).unwrap().len(), 7);
 }
 
 #[test]

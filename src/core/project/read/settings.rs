@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Reader, Section, plain_item};
+use crate::project::keep::parse_size;
 use crate::project::words::did_you_mean;
 use crate::project::{AlertsConfig, ObjectRef, PlatformConfig, PushConfig, Span, StateConfig, TargetConfig};
 
@@ -60,9 +61,16 @@ pub(in crate::project) fn read_settings(reader: &mut Reader, top: &Section<'_>, 
 }
 
 fn read_state(reader: &mut Reader, section: &Section<'_>) -> StateConfig {
-    reader.only_known(section, &["snapshots", "plans", "cycles", "images", "rejects", "runs"]);
+    let known = ["snapshots", "plans", "cycles", "images", "rejects", "events", "history", "log_size", "logs", "runs"];
+    reader.only_known(section, &known);
     let mut state = StateConfig::default();
-    let counts = [("snapshots", &mut state.snapshots), ("plans", &mut state.plans), ("cycles", &mut state.cycles)];
+    let counts = [
+        ("snapshots", &mut state.snapshots),
+        ("plans", &mut state.plans),
+        ("cycles", &mut state.cycles),
+        ("events", &mut state.events),
+        ("logs", &mut state.logs),
+    ];
     for (key, place) in counts {
         let Some(item) = section.get(key) else { continue };
         match item.as_integer().and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0) {
@@ -70,11 +78,23 @@ fn read_state(reader: &mut Reader, section: &Section<'_>) -> StateConfig {
             None => reader.error(section, key, format!("{key} is a number, 1 or more: how many are kept")),
         }
     }
-    for (key, place) in [("images", &mut state.images), ("rejects", &mut state.rejects), ("runs", &mut state.runs)] {
+    let spans = [
+        ("images", &mut state.images),
+        ("rejects", &mut state.rejects),
+        ("history", &mut state.history),
+        ("runs", &mut state.runs),
+    ];
+    for (key, place) in spans {
         let Some(text) = reader.filled(section, key) else { continue };
         match Span::parse(&text) {
             Some(span) => *place = span,
             None => reader.error(section, key, format!("'{text}' is no time: 12h, 30d, 8w, 2y or forever")),
+        }
+    }
+    if let Some(text) = reader.filled(section, "log_size") {
+        match parse_size(&text) {
+            Some(size) => state.log_size = size,
+            None => reader.error(section, "log_size", format!("'{text}' is no size: 512kB, 10MB, 1GB")),
         }
     }
     state

@@ -16,8 +16,6 @@ use crate::project::{Direction, Mapping};
 use crate::sync::{Columns, Turn, Window, inverse};
 use crate::workspace::Workspace;
 
-/// How long events, log lines and scores are kept.
-pub(super) const HISTORY: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// The short window of timeliness.
 const RECENT: Duration = Duration::from_secs(300);
 /// Time between two lines of the scores' history.

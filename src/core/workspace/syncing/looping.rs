@@ -7,10 +7,11 @@ use super::lane::Lane;
 use super::{SyncAsk, busy};
 use crate::error::{Error, Kind, Result};
 use crate::journal::sync::{LaneStatus, LogLevel, LoopRecord, LoopState, Order, SyncStore, now_ms};
-use crate::journal::{StateDir, who};
+use crate::journal::{StateDir, rotate, who};
 use crate::migrate::{Owner, TargetLocks, fault};
 use crate::monitor::CancelFlag;
 use crate::platform::{Connector, Door, Sign, Source, Trigger};
+use crate::project::Span as KeptFor;
 use crate::project::{Direction, Mapping, TriggerKind, words_of};
 use crate::sync::{Board, Ticker, Versions};
 use crate::workspace::Workspace;
@@ -23,6 +24,8 @@ const BEAT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Time between two looks at the version of an object that gives no sign of its own.
 const VERSION_EVERY: Duration = Duration::from_millis(250);
+/// Time between two clearings of what is kept.
+const TIDY: Duration = Duration::from_secs(60);
 /// Time until a trigger that failed is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Longest time that lookers keep a loop from its lock.
@@ -125,7 +128,7 @@ fn watch(
         }
         let teller = scope.spawn(|| super::alerting::watch(workspace, &board));
         let dead = || workers.iter().any(std::thread::ScopedJoinHandle::is_finished);
-        let ended = clerk(&board, store, record, (heard, stop), &dead);
+        let ended = clerk(workspace, &board, store, record, (heard, stop), &dead);
         board.stop();
         let mut result = ended;
         for worker in workers {
@@ -178,14 +181,21 @@ fn push_socket(state: &StateDir, env: Option<&str>) -> PathBuf {
     state.sync().join(name)
 }
 
+/// Where a loop that was started by others writes what it says.
+pub(super) fn sync_log(state: &StateDir) -> PathBuf {
+    state.logs().join("sync.log")
+}
+
 /// Hears orders, says that the loop lives.
 fn clerk(
+    workspace: &Workspace,
     board: &Board,
     store: &SyncStore,
     record: &mut LoopRecord,
     (mut heard, stop): (i64, &CancelFlag),
     dead: &dyn Fn() -> bool,
 ) -> Result<()> {
+    let (config, log) = (&workspace.project().state, sync_log(&workspace.state()));
     let mut beaten = Instant::now();
     let mut pruned: Option<Instant> = None;
     loop {
@@ -209,9 +219,15 @@ fn clerk(
             beaten = Instant::now();
             store.beat(record)?;
         }
-        if pruned.is_none_or(|at| at.elapsed() > Duration::from_secs(3_600)) {
+        if pruned.is_none_or(|at| at.elapsed() > TIDY) {
             pruned = Some(Instant::now());
-            store.prune(now_ms() - super::lane::HISTORY.as_millis() as i64)?;
+            let before = match config.history {
+                KeptFor::Forever => 0,
+                KeptFor::For(history) => now_ms() - i64::try_from(history.as_millis()).unwrap_or(i64::MAX),
+            };
+            store.prune(before, config.events)?;
+            // A log that cannot be rotated is no reason to end.
+            _ = rotate(&log, config.log_size, config.logs);
         }
     }
 }

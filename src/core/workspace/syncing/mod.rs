@@ -12,7 +12,7 @@ use crate::journal::sync::{
     ConflictRecord, EventFilter, EventLine, LaneState, LaneStatus, LogLine, LoopRecord, LoopState, Order, ScoreLine,
     SyncStore, now_ms, sync_path,
 };
-use crate::journal::{Entry, private_folder};
+use crate::journal::{Entry, private_folder, rotate};
 use crate::migrate::{engine_program, spawn_loop};
 use crate::project::{DeletePolicy, Mapping, Side, TargetOnly};
 
@@ -204,7 +204,8 @@ impl Workspace {
             return Err(busy(&self.sync_status()?));
         }
         private_folder(&state.logs())?;
-        let log = state.logs().join("sync.log");
+        let log = looping::sync_log(&state);
+        rotate(&log, self.project().state.log_size, self.project().state.logs)?;
         let pid = spawn_loop(&engine_program()?, &self.root()?, self.project().env.as_deref(), mappings, &log)?;
         self.note(&Entry::new("started sync"))?;
         Ok(pid)
