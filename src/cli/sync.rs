@@ -103,6 +103,12 @@ fn show(status: &SyncStatus, out: &mut Output) -> Result<()> {
             out.line(format!("{}: does not go back: {}", lane.mapping, stays.join(", ")))?;
         }
     }
+    for lane in status.lanes.iter().filter(|lane| lane.audited.is_some() || lane.next_audit.is_some()) {
+        let at = |at: Option<i64>| at.map_or_else(|| "never".to_owned(), |at| clock(at).chars().take(19).collect());
+        let gap = lane.audit_gap.map_or_else(|| "-".to_owned(), |gap| gap.to_string());
+        let (last, next) = (at(lane.audited), at(lane.next_audit));
+        out.line(format!("{}: audited {last}, gap {gap}; next {next}", lane.mapping))?;
+    }
     for lane in status.lanes.iter().filter(|lane| !lane.why.is_empty()) {
         out.line(format!("{}: {}", lane.mapping, lane.why))?;
         if let Some(plan) = lane.held.as_ref().and_then(|held| held.plan.as_ref()) {
@@ -320,6 +326,8 @@ fn list(workspace: &Workspace, mapping: Option<&str>, reveal: bool, out: &mut Ou
     let personal = Personal::of(&workspace.project().mappings);
     let mut rows = Vec::new();
     for conflict in &conflicts {
+        let sync = workspace.project().mapping(&conflict.mapping).map(|mapping| &mapping.sync);
+        let alone = sync.and_then(|sync| Some((conflict.at + sync.ask_after?.as_millis() as i64, sync.then)));
         let hidden = if reveal { Vec::new() } else { personal.columns_of(&conflict.mapping) };
         let cell = |field: &str, value: &Option<String>| match value {
             None => "NULL".to_owned(),
@@ -336,7 +344,8 @@ fn list(workspace: &Workspace, mapping: Option<&str>, reveal: bool, out: &mut Ou
                 })
                 .collect();
             out.json(&json!({"id": conflict.id, "mapping": conflict.mapping, "key": conflict.key, "at": conflict.at,
-                             "state": conflict.state, "fields": fields}))?;
+                             "state": conflict.state, "fields": fields, "until": alone.map(|(until, _)| until),
+                             "then": alone.map(|(_, side)| side)}))?;
             continue;
         }
         for one in &conflict.fields {
@@ -348,7 +357,13 @@ fn list(workspace: &Workspace, mapping: Option<&str>, reveal: bool, out: &mut Ou
                 cell(&one.field, &one.base),
                 cell(&one.field, &one.source),
                 cell(&one.field, &one.target),
-                one.take.map_or_else(|| "open".to_owned(), |side| format!("takes {}", side.word())),
+                match (one.take, alone) {
+                    (Some(side), _) => format!("takes {}", side.word()),
+                    (None, Some((until, side))) => {
+                        format!("open, {} in {}", side.word(), short((until - now_ms()).max(0).unsigned_abs()))
+                    }
+                    (None, None) => "open".to_owned(),
+                },
             ]);
         }
     }

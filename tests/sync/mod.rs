@@ -7,6 +7,7 @@ mod live;
 mod matrix;
 mod one_way;
 mod push;
+mod service;
 mod space;
 mod spans;
 mod trouble;

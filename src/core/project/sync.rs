@@ -183,6 +183,8 @@ pub struct SyncConfig {
     pub deletes: Option<DeletePolicy>,
     /// Beyond this the mapping is held.
     pub max_changes: Option<ChangeCap>,
+    /// Time between two counts of both sides; None: only when somebody asks.
+    pub audit: Option<Duration>,
 }
 
 impl Default for SyncConfig {
@@ -199,6 +201,7 @@ impl Default for SyncConfig {
             skew: Duration::from_secs(2),
             deletes: None,
             max_changes: None,
+            audit: Some(Duration::from_secs(3_600)),
         }
     }
 }

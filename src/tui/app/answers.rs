@@ -191,6 +191,16 @@ impl App {
         self.shared.saves += 1;
         let Some(session) = self.session.take() else { return };
         self.shared.current = self.shared.drafts.iter().position(|draft| draft.name == session.mapping).unwrap_or(0);
+        if !session.decisions.is_empty() {
+            let count = session.decisions.len();
+            self.screens.sync.bring_back(session.decisions);
+            let them = if count == 1 {
+                "a decision on a conflict is".to_owned()
+            } else {
+                format!("decisions on {count} conflicts are")
+            };
+            self.shared.tell(Tone::Info, format!("{them} back and not written: 9, then c"));
+        }
         for unsaved in session.unsaved {
             match self.shared.drafts.iter_mut().find(|draft| draft.name == unsaved.mapping) {
                 Some(draft) if draft.saved == unsaved.saved => {

@@ -159,6 +159,7 @@ impl App {
             unsaved: unsaved.collect(),
             refused: self.shared.refused.clone(),
             mouse: self.shared.mouse,
+            decisions: self.screens.sync.decisions(),
         }
     }
 

@@ -1,4 +1,5 @@
 //! What the next start picks up: where the operator was, and edits that were not saved (a lost connection loses nothing).
+use crm_core::project::Side;
 use serde::{Deserialize, Serialize};
 
 /// Kept in the state folder as `session.json`.
@@ -15,6 +16,8 @@ pub struct Session {
     pub refused: Vec<(String, String, String)>,
     /// Mouse reporting.
     pub mouse: bool,
+    /// Decisions on conflicts that were not handed over: number of the conflict, field and side. No cells.
+    pub decisions: Vec<(i64, Vec<(String, Side)>)>,
 }
 
 /// An edited text that is not in its file.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crm_core::Error;
 use crm_core::journal::RunRecord;
+use crm_core::journal::sync::ConflictRecord;
 use crm_core::monitor::Progress;
 use crm_core::plan::Plan;
-use crm_core::project::{Mapping, Mode, Personal, Project};
+use crm_core::project::{Mapping, Mode, Personal, Project, Side};
 use crm_core::workspace::{PlanAsk, Revealed, SyncStatus};
 
 use super::action::Action;
@@ -175,6 +176,12 @@ impl Shared {
         columns.sort_unstable();
         columns.dedup();
         Revealed { run: Some(run.id.clone()), columns, ..Revealed::default() }
+    }
+    /// Milliseconds until a conflict is decided without anybody, and the side that wins then; None: it waits for ever.
+    pub fn left_to_decide(&self, conflict: &ConflictRecord) -> Option<(u64, Side)> {
+        let sync = &self.project.mapping(&conflict.mapping)?.sync;
+        let until = conflict.at.saturating_add(i64::try_from(sync.ask_after?.as_millis()).ok()?);
+        Some(((until - self.sync.now).max(0).unsigned_abs(), sync.then))
     }
     /// Runs whose engines are at work.
     pub fn active_runs(&self) -> usize {

@@ -165,6 +165,9 @@ pub struct LaneStatus {
     pub tally: Option<Tally>,
     /// When the tally was last counted from both sides.
     pub audited: Option<i64>,
+    /// When it is counted next; None: only when somebody asks.
+    #[serde(default)]
+    pub next_audit: Option<i64>,
     /// By how many records the upkeep was off at that audit.
     pub audit_gap: Option<u64>,
     /// The freshness budget in milliseconds.

@@ -7,8 +7,19 @@ use crate::project::{
     ChangeCap, ConflictPolicy, DeletePolicy, Direction, Side, SyncConfig, TriggerKind, parse_duration,
 };
 
-const SYNC_KEYS: &[&str] =
-    &["trigger", "every", "freshness", "direction", "conflict", "ask_after", "then", "skew", "deletes", "max_changes"];
+const SYNC_KEYS: &[&str] = &[
+    "trigger",
+    "every",
+    "freshness",
+    "direction",
+    "conflict",
+    "ask_after",
+    "then",
+    "skew",
+    "deletes",
+    "max_changes",
+    "audit",
+];
 
 /// What is wrong is in `reader`; without the section everything is at its default and the mapping takes no part.
 pub(super) fn read_sync(reader: &mut Reader, top: &Section<'_>) -> SyncConfig {
@@ -37,6 +48,7 @@ pub(super) fn read_sync(reader: &mut Reader, top: &Section<'_>) -> SyncConfig {
         skew: read_span(reader, &sync, "skew", true).unwrap_or(defaults.skew),
         deletes: read_deletes(reader, &sync),
         max_changes: read_cap(reader, &sync),
+        audit: read_audit(reader, &sync, defaults.audit),
     }
 }
 
@@ -66,6 +78,15 @@ fn read_cap(reader: &mut Reader, sync: &Section<'_>) -> Option<ChangeCap> {
         reader.error(sync, "max_changes", "must be a share or a number of rows within a time: \"5%/10m\", \"200/1h\"");
     }
     cap
+}
+
+/// A time, or `never`.
+fn read_audit(reader: &mut Reader, sync: &Section<'_>, default: Option<Duration>) -> Option<Duration> {
+    match sync.get("audit").map(|_| reader.text(sync, "audit")) {
+        None => default,
+        Some(Some(text)) if text.trim().eq_ignore_ascii_case("never") => None,
+        Some(_) => read_span(reader, sync, "audit", false).or(default),
+    }
 }
 
 fn read_span(reader: &mut Reader, sync: &Section<'_>, key: &str, zero: bool) -> Option<Duration> {

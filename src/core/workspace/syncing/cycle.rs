@@ -90,6 +90,10 @@ impl Cycle<'_> {
             Ended::Done { again: false } if lane.whole && lane.mapping.sync.direction == Direction::OneWay => {
                 self.pass(lane, Mode::Full)?
             }
+            Ended::Done { again: false } if lane.whole => {
+                super::audit::count_both(lane, self)?;
+                Ended::Done { again: false }
+            }
             ended => ended,
         };
         match ended {
@@ -124,7 +128,7 @@ impl Cycle<'_> {
         let mut folder = Folder(Some(self.state().plan(&plan.id)));
         let Some(part) = plan.mappings.first() else { return Ok(Ended::Done { again: false }) };
         if mode == Mode::Full {
-            super::audit::note(lane, self.store, part)?;
+            super::audit::note(lane, self, &plan, part)?;
         }
         if let Some(held) = self.judge(lane, &plan, part)? {
             // It is looked at before anything is decided.

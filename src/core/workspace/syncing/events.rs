@@ -225,6 +225,17 @@ pub(super) fn written_keys(part: &MappingPlan, plan_dir: &Path) -> Result<Vec<(S
     Ok(keys)
 }
 
+/// Keys of the records that a plan removes or marks.
+pub(super) fn gone_keys(part: &MappingPlan, plan_dir: &Path) -> Result<Vec<String>> {
+    let mut keys = Vec::new();
+    each_operation(part, plan_dir, |op, key, _| {
+        if matches!(op, Operation::Delete | Operation::Mark) {
+            keys.extend(key.map(str::to_owned));
+        }
+    })?;
+    Ok(keys)
+}
+
 /// By what a reject is known: its key, else its line.
 fn name_of(reject: &Reject) -> String {
     match (&reject.key, reject.row) {

@@ -169,6 +169,13 @@ impl Lane {
         [Some(refresh), self.retry, rest].into_iter().flatten().min()
     }
 
+    /// When both sides are counted next without being asked. A clock that was set back makes it no later than the setting.
+    fn audit_due(&self) -> Option<i64> {
+        let every = i64::try_from(self.mapping.sync.audit?.as_millis()).unwrap_or(i64::MAX);
+        let last = self.status.audited.map_or(self.began, |audited| audited.min(now_ms()));
+        Some(last.saturating_add(every))
+    }
+
     /// Deals with what waits for it.
     pub(super) fn turn(&mut self, workspace: &mut Workspace, store: &SyncStore, turn: &Turn) -> Result<()> {
         for order in &turn.orders {
@@ -179,6 +186,10 @@ impl Lane {
                 Some((waiting, _)) => waiting.join(sign),
                 None => self.sign = Some((sign.clone(), turn.at.unwrap_or_else(Instant::now))),
             }
+        }
+        if self.status.state == LaneState::Ok && self.audit_due().is_some_and(|due| due <= now_ms()) && !self.whole {
+            self.whole = true;
+            self.wake("audit");
         }
         let now = Instant::now();
         let again = self.retry.is_some_and(|until| until <= now);
@@ -242,6 +253,7 @@ impl Lane {
             Order::Audit => {
                 self.whole = true;
                 self.wake("audit");
+                log("audit ordered")?;
             }
             Order::Release { plan } => {
                 let Some(held) = &self.memory.held else {
@@ -441,6 +453,7 @@ impl Lane {
         self.status.session = store.timeliness(&self.mapping.name, self.began, budget)?;
         let span = ((now - self.began.max(recent)) as f64 / 1000.0).max(1.0);
         self.status.rate = (self.status.recent.events - self.status.recent.open) as f64 / span;
+        self.status.next_audit = self.audit_due();
         let open = self.status.recent.oldest.map(|age| now - age as i64);
         let waiting =
             self.sign.as_ref().map(|(sign, _)| crate::journal::sync::millis(sign.changed.unwrap_or(sign.seen)));

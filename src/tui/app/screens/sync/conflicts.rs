@@ -34,7 +34,7 @@ pub struct Conflicts {
 }
 
 /// Fields with the side that wins.
-type Takes = Vec<(String, Side)>;
+pub(super) type Takes = Vec<(String, Side)>;
 
 impl Conflicts {
     /// Rows of the list of conflicts in a body of so many.
@@ -42,8 +42,13 @@ impl Conflicts {
         conflicts.clamp(1, (rows / 3).max(3))
     }
 
-    pub(super) fn begin(at: Option<String>) -> Self {
-        Self { begin: at, ..Self::default() }
+    /// `decided`: what was decided before and is not handed over.
+    pub(super) fn begin(at: Option<String>, decided: BTreeMap<i64, Takes>) -> Self {
+        Self { begin: at, staged: decided, ..Self::default() }
+    }
+    /// What is decided and not handed over.
+    pub(super) fn decided(&self) -> &BTreeMap<i64, Takes> {
+        &self.staged
     }
     /// The chosen conflict.
     pub fn conflict(&self) -> Option<&ConflictRecord> {

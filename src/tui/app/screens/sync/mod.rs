@@ -87,6 +87,8 @@ pub struct SyncScreen {
     pub scores: BTreeMap<String, Vec<ScoreLine>>,
     /// The inbox of conflicts, while it is open.
     pub inbox: Option<Conflicts>,
+    /// Decisions on conflicts that are not handed over, while the inbox is closed.
+    decided: BTreeMap<i64, conflicts::Takes>,
     /// It has been looked at.
     pub loaded: bool,
     /// The mapping of which a span is asked for.
@@ -111,6 +113,19 @@ impl SyncScreen {
     /// The loop says that it runs, and its process is gone.
     pub fn is_dead(shared: &Shared) -> bool {
         !shared.sync.alive && shared.sync.record.as_ref().is_some_and(|record| record.state == LoopState::Running)
+    }
+    /// Decisions on conflicts that are not handed over, for the next program.
+    pub(in crate::app) fn decisions(&self) -> Vec<(i64, conflicts::Takes)> {
+        let decided = self.inbox.as_ref().map_or(&self.decided, Conflicts::decided);
+        decided.iter().map(|(id, takes)| (*id, takes.clone())).collect()
+    }
+    /// Takes up what an earlier program left.
+    pub(in crate::app) fn bring_back(&mut self, decisions: Vec<(i64, conflicts::Takes)>) {
+        self.decided = decisions.into_iter().collect();
+    }
+    /// Conflicts with decisions that are not handed over.
+    pub fn undelivered(&self) -> usize {
+        self.decided.len()
     }
     /// What is to be looked at now.
     pub(in crate::app) fn look(&mut self) -> SyncLook {
@@ -191,7 +206,7 @@ impl SyncScreen {
                 return true;
             }
             let lines = vec![format!("Decisions on {} conflicts are not handed over yet.", inbox.staged())];
-            let choices = vec![('w', "write them and leave"), ('d', "discard and leave")];
+            let choices = vec![('w', "write them and leave"), ('k', "keep them for later"), ('d', "discard and leave")];
             shared.open(Overlay::Ask(Question::choice("Decisions", Tag::Choose(DECISIONS), lines, choices)));
         } else if self.is_filtered() {
             self.filter = EventFilter::default();
@@ -237,7 +252,7 @@ impl ScreenState for SyncScreen {
             Action::SyncWhy => self.why(shared),
             Action::SyncConflicts => {
                 let at = self.lane(shared).filter(|lane| lane.conflicts > 0).map(|lane| lane.mapping.clone());
-                self.inbox = Some(Conflicts::begin(at));
+                self.inbox = Some(Conflicts::begin(at, std::mem::take(&mut self.decided)));
             }
             Action::TakeSource | Action::TakeTarget | Action::TakeLike | Action::TakeWrite => {
                 shared.tell(Tone::Info, "c opens the conflicts, to decide who wins");
@@ -303,10 +318,12 @@ impl ScreenState for SyncScreen {
             }
             (Tag::Choose(END), Reply::Choice('y')) => orders::end(shared),
             (Tag::Choose(DECISIONS), Reply::Choice(key)) => {
-                if let Some(mut inbox) = self.inbox.take()
-                    && *key == 'w'
-                {
-                    inbox.hand_over(shared);
+                if let Some(mut inbox) = self.inbox.take() {
+                    match key {
+                        'w' => inbox.hand_over(shared),
+                        'k' => self.decided.clone_from(inbox.decided()),
+                        _ => {}
+                    }
                 }
             }
             (Tag::Choose(HELD), Reply::Choice(key)) => orders::decide_held(*key, self.lane(shared).cloned(), shared),

@@ -488,7 +488,37 @@ fn decisions_that_are_not_handed_over_are_asked_about_before_they_are_left() {
     assert!(app.screens.sync.inbox.is_none());
     let mut app = with_conflicts();
     assert!(told(&press(&mut app, "> q d")).is_empty());
+    assert!(app.screens.sync.inbox.is_none() && app.session().decisions.is_empty());
+}
+
+#[test]
+fn decisions_that_are_kept_for_later_survive_the_screen_and_the_program() {
+    let mut app = with_conflicts();
+    assert!(told(&press(&mut app, "> q k")).is_empty());
     assert!(app.screens.sync.inbox.is_none());
+    let lane = app.shared.sync.lanes[0].clone();
+    let lines = lane_lines(&lane, &app.screens.sync, &app.shared);
+    assert!(lines.iter().any(|(line, _)| line.contains("decisions on 1 conflicts are not written")), "{lines:?}");
+    let open = app.session().decisions;
+    assert_eq!(open.len(), 1);
+    // Also those of an inbox that is open when the program ends, however it ends.
+    press(&mut app, "c");
+    assert_eq!(app.session().decisions, open);
+    let text = serde_json::to_string(&app.session()).unwrap();
+    assert!(!text.contains("from legacy"), "no cell: {text}");
+    let mut next = App::new(app.shared.project.clone(), Some(ScreenId::Sync), serde_json::from_str(&text).unwrap());
+    next.start();
+    answer(&mut next, Lane::Project, Ok(Answer::Project(Box::default(), Vec::new())));
+    assert!(notice(&next).contains("not written"), "{}", notice(&next));
+    look_again(&mut next, app.shared.sync.clone());
+    press(&mut next, "c");
+    let conflicts = Some(vec![conflict(open[0].0, "10442", &["phone", "stage"])]);
+    let found = SyncSeen { conflicts, ..seen(app.shared.sync.clone()) };
+    answer(&mut next, Lane::Sync, Ok(Answer::Sync(Arc::new(found))));
+    assert_eq!(next.screens.sync.inbox.as_ref().unwrap().staged(), 1);
+    let takes = open[0].1.clone();
+    assert_eq!(told(&press(&mut next, "w")), [SyncOrder::Decide(open[0].0, takes)]);
+    assert!(next.session().decisions.is_empty());
 }
 
 #[test]

@@ -72,6 +72,9 @@ pub fn lane_lines(lane: &LaneStatus, screen: &SyncScreen, shared: &Shared) -> Ve
     if lane.rejects > 0 {
         waits.push(format!("{} rows are left out: r", thousands(lane.rejects)));
     }
+    if screen.undelivered() > 0 {
+        waits.push(format!("decisions on {} conflicts are not written: c, then w", screen.undelivered()));
+    }
     if !waits.is_empty() {
         lines.push((waits.join("; "), if lane.is_late(now) { Weight::Bad } else { Weight::Warn }));
     }
@@ -100,6 +103,10 @@ pub fn lane_lines(lane: &LaneStatus, screen: &SyncScreen, shared: &Shared) -> Ve
     let audit = match (lane.audited, lane.audit_gap) {
         (Some(at), gap) => format!("audited {}, gap {}", time(at), gap.map_or_else(|| "-".to_owned(), thousands)),
         (None, _) => "never audited (A)".to_owned(),
+    };
+    let audit = match lane.next_audit {
+        Some(next) => format!("{audit}, next {}", time(next).chars().take(5).collect::<String>()),
+        None => audit,
     };
     let tally = lane.tally.map_or_else(String::new, |tally| {
         format!(

@@ -36,16 +36,22 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, app: &App, inbox: &Conflicts, 
 
 fn list(frame: &mut Frame, area: Rect, app: &App, inbox: &Conflicts, look: &Look) {
     let now = app.shared.sync.now;
-    let room = usize::from(area.width).saturating_sub(2 + 6 + 13 + 19 + 8 + 18);
-    let columns = [
+    // Only where some are decided without anybody after a time.
+    let timed = inbox.records.iter().any(|conflict| app.shared.left_to_decide(conflict).is_some());
+    let key = if timed { 12 } else { 18 };
+    let mut columns = vec![
         Column::left("", 1),
         Column::right("ID", 5),
         Column::left("MAPPING", 12),
-        Column::left("KEY", 18),
-        Column::right("SINCE", 7),
-        Column::left("STATE", 17),
-        Column::left("FIELDS", room),
+        Column::left("KEY", key),
+        Column::right("SINCE", if timed { 6 } else { 7 }),
     ];
+    if timed {
+        columns.push(Column::right("LEFT", 6));
+    }
+    columns.push(Column::left("STATE", 17));
+    let used: usize = columns.iter().map(|column| column.width + 1).sum();
+    columns.push(Column::left("FIELDS", usize::from(area.width).saturating_sub(used + 1)));
     let rows = inbox.list.visible().filter_map(|at| inbox.records.get(at)).map(|conflict| {
         let open = conflict.fields.iter().filter(|field| field.take.is_none()).count();
         let (mark, state, style) = match (conflict.state, open) {
@@ -61,15 +67,19 @@ fn list(frame: &mut Frame, area: Rect, app: &App, inbox: &Conflicts, look: &Look
         };
         let fields: Vec<&str> = conflict.fields.iter().map(|field| field.field.as_str()).collect();
         let hidden = app.shared.personal.key(&conflict.mapping);
-        vec![
+        let mut cells = vec![
             Cell::new(mark, style),
             Cell::from(number(conflict.id.unsigned_abs())),
             Cell::from(conflict.mapping.clone()),
             Cell::from(covered(&conflict.key, hidden, look.revealed).into_owned()),
             Cell::from(short((now - conflict.at).max(0).unsigned_abs())),
-            Cell::new(state, style),
-            Cell::from(fields.join(", ")),
-        ]
+        ];
+        if timed {
+            let left = app.shared.left_to_decide(conflict).filter(|_| open > 0);
+            cells.push(Cell::from(left.map_or_else(|| "-".to_owned(), |(left, _)| short(left))));
+        }
+        cells.extend([Cell::new(state, style), Cell::from(fields.join(", "))]);
+        cells
     });
     let at = inbox.list.cursor.saturating_sub(inbox.list.top);
     let selection = if inbox.in_fields { Selection::Inactive(at) } else { Selection::Active(at) };
@@ -79,8 +89,9 @@ fn list(frame: &mut Frame, area: Rect, app: &App, inbox: &Conflicts, look: &Look
 fn fields(frame: &mut Frame, area: Rect, app: &App, inbox: &Conflicts, conflict: &ConflictRecord, look: &Look) {
     let hidden = app.shared.personal.key(&conflict.mapping);
     let key = covered(&conflict.key, hidden, look.revealed);
-    let who = match (&conflict.who, conflict.decided) {
-        (Some(who), Some(at)) => format!("decided {} by {who}", clock(at, app.shared.sync.now)),
+    let who = match (&conflict.who, conflict.decided, app.shared.left_to_decide(conflict)) {
+        (Some(who), Some(at), _) => format!("decided {} by {who}", clock(at, app.shared.sync.now)),
+        (.., Some((left, side))) => format!("in {} the {} wins", short(left), side.word()),
         _ => inbox.fields.place(),
     };
     widgets::rule(frame, area, 0, &format!("{} {key}", conflict.mapping), &who, look);

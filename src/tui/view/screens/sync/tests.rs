@@ -77,6 +77,21 @@ fn conflicts_wait() {
 }
 
 #[test]
+fn a_conflict_says_when_it_is_decided_without_anybody() {
+    let mut app = with_conflicts();
+    let text = "from = \"legacy:contacts\"\nto = \"nova:contacts\"\nkey = [\"id\"]\n[fields]\nid = \"ID\"\n\
+                [sync]\ntrigger = \"observe\"\ndirection = \"two-way\"\nask_after = \"4h\"\nthen = \"target\"\n";
+    let mapping = load_mapping(std::path::Path::new("."), "mappings/contacts.toml".as_ref(), text).unwrap();
+    app.shared.project.mappings = vec![mapping];
+    let shown = screen(&mut app, 80, 24, &plain());
+    assert!(shown.contains("LEFT") && shown.contains("3h57m"), "{shown}");
+    assert!(shown.contains("in 3h57m the target wins"), "{shown}");
+    press(&mut app, ">");
+    let shown = screen(&mut app, 80, 24, &plain());
+    assert!(!shown.lines().find(|line| line.contains("decided, w writes")).unwrap().contains("3h57m"), "{shown}");
+}
+
+#[test]
 fn an_idle_screen_changes_nothing_but_the_clock() {
     let idle = || {
         let mut idle = status(vec![lane("contacts"), lane("deals")]);
