@@ -41,6 +41,22 @@ fn growth_keeps_both_in_sync_and_upgrade_goes_in_one_window() {
 }
 
 #[test]
+fn what_stays_behind_is_acknowledged_before_anything_is_run() {
+    let dir = folder(&[
+        ("old/contacts.csv", "ID,EMAIL,HOBBY,EMPTY\n1,a@example.com,chess,\n2,b@example.com,,\n"),
+        ("new/contacts.csv", "id,email\n"),
+    ]);
+    run(dir.path(), &["init", "old", "new", "-C", "p", "--scenario", "upgrade"]).expect(0);
+    let plan = || run(dir.path(), &["plan", "-C", "p", "--json"]).expect(1).json()["mappings"][0].clone();
+    let blocked = plan()["blocked"].to_string();
+    assert!(blocked.contains("HOBBY (1 rows)") && !blocked.contains("EMPTY"), "{blocked}");
+    assert!(run(dir.path(), &["check", "-C", "p"]).expect(0).out.contains("left behind: HOBBY (1 rows)"));
+    let mapping = text(&dir, "p/mappings/contacts.toml").replacen("key =", "ignore = [\"HOBBY\"]\nkey =", 1);
+    std::fs::write(dir.path().join("p/mappings/contacts.toml"), mapping).unwrap();
+    assert_eq!(plan()["blocked"].as_array().unwrap().len(), 0, "acknowledged");
+}
+
+#[test]
 fn a_merge_keeps_the_records_of_both_apart_and_its_links_lead_to_their_own() {
     let dir = folder(&[
         ("a/accounts.csv", "ACCT_NO,NAME\n1,Acme\n2,Beta\n3,Gamma\n4,Delta\n"),

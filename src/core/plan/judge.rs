@@ -3,10 +3,12 @@ use super::build::Job;
 use super::classify::State;
 use super::target_rows::TargetRows;
 use super::{Blocked, MappingPlan, Selection};
-use crate::project::WriteRule;
+use crate::project::{LeftBehindRule, WriteRule};
 
 /// Stale corrections that are named one by one; `check` names all.
 const STALE_SHOWN: usize = 5;
+/// Columns that are left behind and named one by one.
+const LEFT_SHOWN: usize = 12;
 
 /// Warnings, and reasons not to run.
 pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bool, plan: &mut MappingPlan) {
@@ -74,6 +76,24 @@ pub(super) fn judge(job: &Job<'_>, state: &State, rows: &TargetRows, deletes: bo
             data: false,
             reason: format!("{} cannot be written", plan.to),
             advice: "choose another target".into(),
+        });
+    }
+    let left: Vec<String> = plan
+        .left_behind
+        .iter()
+        .filter(|one| run.cursor.as_ref() != Some(&one.column))
+        .map(|one| format!("{} ({} rows)", one.column, one.filled))
+        .collect();
+    if run.left_behind == LeftBehindRule::Block && !left.is_empty() && !counts.is_noop() {
+        let more = left.len().saturating_sub(LEFT_SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        plan.blocked.push(Blocked {
+            data: false,
+            reason: format!("data would be left behind: {}{more}", left[..left.len().min(LEFT_SHOWN)].join(", ")),
+            advice: format!(
+                "map the columns, or list those that may stay behind under ignore in {}",
+                shape.mapping.path.display()
+            ),
         });
     }
     let budget = run.error_budget.of(plan.budget_rows());

@@ -278,6 +278,17 @@ pub enum Mode {
     Incremental,
 }
 
+/// Source columns that hold data, are read by nothing and are not listed under `ignore`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftBehindRule {
+    /// The plan lists them.
+    #[default]
+    List,
+    /// Nothing is run until each is mapped or listed under `ignore`.
+    Block,
+}
+
 /// A bound as written: `"5%"` or `200`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Bound {
@@ -400,6 +411,8 @@ pub struct RunConfig {
     pub error_budget: Budget,
     /// Most deleted rows.
     pub max_deletes: Bound,
+    /// What becomes of columns with data that nothing reads.
+    pub left_behind: LeftBehindRule,
 }
 
 impl Default for RunConfig {
@@ -411,6 +424,7 @@ impl Default for RunConfig {
             workers: 1,
             error_budget: Budget::of_share(0.01),
             max_deletes: Bound::Share(0.05),
+            left_behind: LeftBehindRule::List,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The words that a setting may have, in one place: for reading, writing, completion and help.
-use super::{Duplicates, Mode, OnError, OnMiss, OnNull, WriteRule};
+use super::{Duplicates, LeftBehindRule, Mode, OnError, OnMiss, OnNull, WriteRule};
 
 /// A setting that is one of a few words.
 pub trait Words: Copy + PartialEq + Default + 'static {
@@ -39,6 +39,10 @@ impl Words for WriteRule {
 impl Words for Duplicates {
     const WORDS: &'static [(&'static str, Self)] =
         &[("reject", Self::Reject), ("first", Self::First), ("last", Self::Last)];
+}
+
+impl Words for LeftBehindRule {
+    const WORDS: &'static [(&'static str, Self)] = &[("list", Self::List), ("block", Self::Block)];
 }
 
 impl Words for Mode {

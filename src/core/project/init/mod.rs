@@ -451,6 +451,7 @@ impl Draft {
         }
         edit.set_fields(&self.fields);
         if let Some(choice) = choice {
+            edit.set_in("run", "left_behind", Some(&toml::Value::from("block")));
             if choice.incremental {
                 edit.set_in("run", "mode", Some(&toml::Value::from("incremental")));
             }

@@ -31,7 +31,7 @@ pub(in crate::project) const MAPPING_KEYS: &[&str] = &[
     "sync",
 ];
 
-const RUN_KEYS: &[&str] = &["mode", "cursor", "overlap", "workers", "error_budget", "max_deletes"];
+const RUN_KEYS: &[&str] = &["mode", "cursor", "overlap", "workers", "error_budget", "max_deletes", "left_behind"];
 
 /// Most workers that a mapping may ask for.
 const MAX_WORKERS: i64 = 64;
@@ -196,6 +196,7 @@ fn read_run(reader: &mut Reader, top: &Section<'_>) -> RunConfig {
         workers,
         error_budget: read_budget(reader, &run).unwrap_or(defaults.error_budget),
         max_deletes: read_bound(reader, &run, "max_deletes").unwrap_or(defaults.max_deletes),
+        left_behind: reader.word(&run, "left_behind"),
     }
 }
 
