@@ -17,6 +17,8 @@ const SEED: f64 = 0.06;
 const RIVAL: f64 = 0.65;
 /// What having no rival adds to a pair that values speak for, in logarithms of odds.
 const ALONE: f64 = 1.3;
+/// What the names add where pairs are chosen: values that are the same in several columns leave it to them.
+const NAMED: f64 = 0.02;
 /// Others that are handed out for one target.
 const OTHERS: usize = 8;
 
@@ -24,6 +26,8 @@ const OTHERS: usize = 8;
 struct Candidate {
     column: usize,
     score: f64,
+    /// By names alone.
+    named: f64,
     evidence: Vec<Evidence>,
 }
 
@@ -45,6 +49,11 @@ pub(super) fn between(
     let (mut scores, mut candidates) = compare_all(sources, targets, knowledge);
     no_rival(&mut scores, &mut candidates);
     leave_doubtful(&mut scores, &mut candidates);
+    for (row, list) in candidates.iter().enumerate() {
+        for one in list {
+            scores[row][one.column] += NAMED * one.named;
+        }
+    }
     stay_near_the_best(&mut scores);
     let chosen = assign::assign(&scores);
     let taken: HashSet<usize> = chosen.iter().flatten().copied().collect();
@@ -112,11 +121,11 @@ fn compare_all(sources: &[Field], targets: &[Field], knowledge: &Knowledge) -> (
         let mut scores = vec![0.0; sources.len()];
         let mut candidates = Vec::new();
         for (column, from) in sources.iter().enumerate() {
-            let (mut score, mut evidence) = score::score(vocabulary, from, to);
+            let score::Fit { mut score, named, mut evidence } = score::score(vocabulary, from, to);
             knowledge.remembered.judge(&from.plain, &to.plain, &mut score, &mut evidence);
             if score >= SEED {
                 scores[column] = score;
-                candidates.push(Candidate { column, score, evidence });
+                candidates.push(Candidate { column, score, named, evidence });
             }
         }
         (scores, candidates)

@@ -143,8 +143,18 @@ pub(super) fn find_duties(fields: &mut [Field]) {
     }
 }
 
-/// Score from 0 to 1 with the evidence, strongest first.
-pub(super) fn score(vocabulary: &Vocabulary, source: &Field, target: &Field) -> (f64, Vec<Evidence>) {
+/// How well a pair fits.
+pub(super) struct Fit {
+    /// From 0 to 1.
+    pub(super) score: f64,
+    /// What it was before the values were compared: where values say the same of many, names decide.
+    pub(super) named: f64,
+    /// Strongest first.
+    pub(super) evidence: Vec<Evidence>,
+}
+
+/// Scores a pair.
+pub(super) fn score(vocabulary: &Vocabulary, source: &Field, target: &Field) -> Fit {
     let mut found = Vec::new();
     let mut score = if source.plain == target.plain && !source.plain.is_empty() {
         found.push(evidence(EvidenceKind::Name, 0.98, "same name".to_owned()));
@@ -185,8 +195,9 @@ pub(super) fn score(vocabulary: &Vocabulary, source: &Field, target: &Field) -> 
             score *= 0.7;
         }
     }
+    let named = score.clamp(0.0, 0.99);
     by_values(source, target, &mut score, &mut found);
-    (score.clamp(0.0, 0.99), found)
+    Fit { score: score.clamp(0.0, 0.99), named, evidence: found }
 }
 
 /// What templates say of it: of both sides, or of one and the names of the other.

@@ -79,6 +79,21 @@ fn values_decide_where_names_say_nothing() {
 }
 
 #[test]
+fn where_values_are_the_same_in_several_columns_names_decide() {
+    let keys: Vec<String> = (0..40).map(|n| format!("K-{n:04}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let names = ["visit_code_1", "visit_code_2", "visit_code_3", "visit_code_4"];
+    let source: Vec<FieldInfo> = names.iter().map(|name| with_samples(name, &keys)).collect();
+    let target: Vec<FieldInfo> =
+        names.iter().rev().map(|name| with_samples(&name.to_uppercase().replace('_', ""), &keys)).collect();
+    let found = suggest(&source, &target);
+    for name in names {
+        let to = name.to_uppercase().replace('_', "");
+        assert_eq!(best(&found, &to).map(|item| item.from.as_str()), Some(name));
+    }
+}
+
+#[test]
 fn cleaning_fits_the_field_and_can_be_built() {
     let source = [
         with_samples("MAIL", &[" A@example.com"]),

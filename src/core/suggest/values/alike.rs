@@ -1,5 +1,5 @@
 //! How much two looks at values speak for one and the same field.
-use super::look::{Look, shared};
+use super::look::{Look, common, shared};
 
 /// Evidence in favour (above 0) or against, as the logarithm of odds, with the reasons that weigh.
 #[derive(Debug, Default)]
@@ -61,13 +61,13 @@ fn meanings(one: &Look, two: &Look, found: &mut Likeness) {
 }
 
 fn overlap(one: &Look, two: &Look, found: &mut Likeness) {
-    let (first, second) = (one.within(two), two.within(one));
-    let few = first.1.min(second.1);
+    let (both, mine, theirs) = common(one, two);
+    let few = mine.min(theirs);
     if few < 2 {
         return;
     }
     // The smaller side decides: a list of forty values is within one of a thousand.
-    let share = if one.distinct <= two.distinct { first.0 } else { second.0 };
+    let share = both as f64 / if one.distinct <= two.distinct { mine } else { theirs } as f64;
     // Small numbers and yes or no are everywhere; names, ids and addresses are not.
     let small = one.quantiles.is_some() && two.quantiles.is_some() && (one.length.0 < 4.0 || two.length.0 < 4.0);
     let rarity = (few as f64 / 12.0).min(1.0) * if small { 0.35 } else { 1.0 };

@@ -232,14 +232,17 @@ impl Look {
 }
 
 fn within(one: &Look, other: &Look) -> (f64, usize) {
-    // Beyond the last hash that a sketch kept nobody knows.
+    let (shared, mine, _) = common(one, other);
+    if mine == 0 { (0.0, 0) } else { (shared as f64 / mine as f64, mine) }
+}
+
+/// How many values both have, of how many of each that can be told: beyond the last hash that a sketch kept nobody knows.
+pub(super) fn common(one: &Look, other: &Look) -> (usize, usize, usize) {
     let bound = |look: &Look| if look.whole { u64::MAX } else { look.hashes.last().copied().unwrap_or_default() };
     let bound = bound(one).min(bound(other));
-    let mine = one.hashes.partition_point(|hash| *hash <= bound);
-    if mine == 0 {
-        return (0.0, 0);
-    }
-    (shared(&one.hashes[..mine], &other.hashes) as f64 / mine as f64, mine)
+    let told = |look: &Look| look.hashes.partition_point(|hash| *hash <= bound);
+    let (mine, theirs) = (told(one), told(other));
+    (shared(&one.hashes[..mine], &other.hashes[..theirs]), mine, theirs)
 }
 
 /// How many values two ascending lists share.
