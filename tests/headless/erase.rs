@@ -94,7 +94,7 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Files of the state folder that hold the text: their bytes, and what table files hold when they are read.
-pub(super) fn holders(root: &Path, text: &str) -> Vec<String> {
+pub(crate) fn holders(root: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut all = Vec::new();
     files(&root.join(".crm-console"), &mut all);

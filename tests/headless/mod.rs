@@ -3,7 +3,7 @@ mod audit;
 mod bad_input;
 mod crosswalk;
 mod cutover;
-mod erase;
+pub(crate) mod erase;
 mod erase_runs;
 mod erase_sync;
 mod files;

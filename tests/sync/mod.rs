@@ -4,6 +4,7 @@ mod both_ways;
 mod chaos;
 mod directions;
 mod live;
+mod marks;
 mod matrix;
 mod one_way;
 mod push;

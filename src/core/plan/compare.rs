@@ -113,6 +113,7 @@ fn settle(
             let op = &mut batch.rows[row];
             let Some(place) = op.target.and_then(|at| gathered.place.get(&at).copied()) else { continue };
             let mut keeps = None;
+            let mut own_mark = false;
             if let (Some(sides), Some(key)) = (sides.as_deref_mut(), &op.key) {
                 let mapped: Vec<Option<&str>> = batch.cells.iter().map(|cells| cells.get(row)).collect();
                 let there: Vec<Option<&str>> = gathered.cells.iter().map(|cells| cells.get(place)).collect();
@@ -128,6 +129,7 @@ fn settle(
                         continue;
                     }
                 }
+                own_mark = shape.mark.is_some() && sides.never_left(key)?;
             }
             let cells: Vec<Cell> = (0..shape.columns.len())
                 .map(|column| {
@@ -138,6 +140,11 @@ fn settle(
                         .is_some_and(|at| batch.pending[at].get(row).is_some());
                     if keeps.as_ref().is_some_and(|keeps| keeps[column]) {
                         return Cell::Kept;
+                    }
+                    let is_mark =
+                        |mark: &super::shape::Mark| mark.column == column && column >= shape.pipeline.fields().len();
+                    if own_mark && shape.mark.as_ref().is_some_and(is_mark) {
+                        return Cell::Same;
                     }
                     verdict(shape, column, batch.cells[column].get(row), gathered.cells[column].get(place), waits)
                 })

@@ -117,9 +117,13 @@ impl Material {
                 _ if batch.fates[row] == Fate::Filtered && !batch.finds[row] && op.reason.is_none() => {
                     Some(Entry { key: hidden, source: hidden, locator: locator.clone(), ..Entry::default() })
                 }
-                Some(_) if batch.fates[row] == Fate::Tombstone && own.is_some() => {
-                    Some(Entry { key: hidden, source: hidden, locator: locator.clone(), ..Entry::default() })
-                }
+                Some(_) if batch.fates[row] == Fate::Tombstone && own.is_some() => Some(Entry {
+                    key: hidden,
+                    source: hidden,
+                    cells: Some(hidden),
+                    locator: locator.clone(),
+                    ..Entry::default()
+                }),
                 _ => None,
             };
             let locator = if entry.is_none() { locator } else { None };

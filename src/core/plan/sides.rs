@@ -294,6 +294,12 @@ impl<'a> Sides<'a> {
         Ok(Verdict::Keeps(keeps))
     }
 
+    /// Both sides agreed on the record before: it never left the source, so a mark of that is the target's own.
+    pub(crate) fn never_left(&mut self, key: &str) -> Result<bool> {
+        let Way::Both(_, ledger) = self.way else { return Ok(false) };
+        Ok(self.entry(ledger, key)?.is_some())
+    }
+
     /// What becomes of a record that has no target row, though it may have had one.
     pub(crate) fn lost(&mut self, key: &str, source: &Hidden) -> Result<Lost> {
         let (arbiter, ledger) = match self.way {

@@ -183,7 +183,7 @@ pub struct SyncConfig {
     pub deletes: Option<DeletePolicy>,
     /// Beyond this the mapping is held.
     pub max_changes: Option<ChangeCap>,
-    /// Time between two counts of both sides; None: only when somebody asks.
+    /// Time between two counts of both sides; None: only when somebody asks, as where records are pushed and nothing is said.
     pub audit: Option<Duration>,
 }
 

@@ -35,7 +35,8 @@ pub struct Entry {
     pub source: Hidden,
     /// Identity (or key) of its target row. None: `where` left the row out.
     pub target: Option<Hidden>,
-    /// Hash of the target row's mapped cells as last agreed. None: they were not known when the entry was made.
+    /// Hash of the target row's mapped cells as last agreed. None: they were not known when the entry was made. Without a
+    /// target it says that the record's delete was pushed.
     pub cells: Option<Hidden>,
     /// How the source's platform finds the row again.
     pub locator: Option<String>,
@@ -168,12 +169,18 @@ impl Ledger {
         }
         Ok(())
     }
-    /// Hands out of each entry what tells whether its row is looked at: the source hash, and whether `where` left it out.
-    pub fn each_source(&self, mut take: impl FnMut(KeyHash, bool)) -> Result<()> {
-        let mut statement = self.connection.prepare("SELECT source, target IS NULL FROM entries")?;
+    /// Hands out of each entry what tells whether its row is looked at: the source hash, and whether `where` left it out or
+    /// its delete was pushed.
+    pub fn each_source(&self, mut take: impl FnMut(KeyHash, Left)) -> Result<()> {
+        let mut statement = self.connection.prepare("SELECT source, target IS NULL, cells IS NULL FROM entries")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            take(halves(&blob(row, 0)?.unwrap_or_default()), row.get(1)?);
+            let left = match (row.get(1)?, row.get(2)?) {
+                (false, _) => Left::No,
+                (true, true) => Left::Filtered,
+                (true, false) => Left::Deleted,
+            };
+            take(halves(&blob(row, 0)?.unwrap_or_default()), left);
         }
         Ok(())
     }
@@ -261,6 +268,17 @@ impl Ledger {
             .optional()?;
         Ok(word.as_deref() == Some("yes"))
     }
+}
+
+/// Whether the row of an entry is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It is a record.
+    No,
+    /// By `where`.
+    Filtered,
+    /// Others said that the record is gone, although the source has it.
+    Deleted,
 }
 
 /// What [`Ledger::update`] changes.

@@ -5,7 +5,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::{LookReason, Looked, Search, Slot};
 use crate::error::Result;
-use crate::journal::ledger::{Mark, halves};
+use crate::journal::ledger::{Left, Mark, halves};
 use crate::plan::material::{Marker, NUMBER, compare, source_hashes};
 use crate::platform::LOCATOR;
 use crate::project::Overlap;
@@ -65,7 +65,8 @@ impl<'a> Search<'a> {
                 match entry {
                     Some(entry) if entry.source == hidden && !self.forced.contains(locator) => {
                         let filtered = entry.target.is_none();
-                        self.slots.insert(halves(&hidden), Slot { at: ordinal + 1, filtered });
+                        let left = if filtered { Left::Filtered } else { Left::No };
+                        self.slots.insert(halves(&hidden), Slot { at: ordinal + 1, left });
                         self.held.push((ordinal, entry.key, filtered));
                     }
                     entry => {

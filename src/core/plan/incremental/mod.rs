@@ -15,7 +15,7 @@ use super::target_rows::tombstones_are;
 use super::{LookReason, Operation};
 use crate::error::Result;
 use crate::journal::Crosswalk;
-use crate::journal::ledger::{Agreement, Hidden, Ledger, Mark, Secret, halves};
+use crate::journal::ledger::{Agreement, Hidden, Ledger, Left, Mark, Secret, halves};
 use crate::map::Fate;
 use crate::monitor::{Monitor, Progress};
 use crate::project::TargetOnly;
@@ -97,7 +97,7 @@ pub(crate) fn unable(shape: &Shape) -> Option<&'static str> {
 struct Slot {
     /// Ordinal + 1; 0: not seen.
     at: u32,
-    filtered: bool,
+    left: Left,
 }
 
 /// What the search goes over.
@@ -251,9 +251,9 @@ impl<'a> Search<'a> {
         // Rows that `where` leaves out keep their target row from being taken for one that the source lacks.
         let touching = matches!(ground.shape.mapping.target_only, TargetOnly::Mark(_) | TargetOnly::Delete);
         let slots = &mut self.slots;
-        ground.since.ledger.each_source(|source, filtered| {
-            if !(filtered && touching) {
-                slots.insert(source, Slot { at: 0, filtered });
+        ground.since.ledger.each_source(|source, left| {
+            if left != Left::Filtered || !touching {
+                slots.insert(source, Slot { at: 0, left });
             }
         })?;
         let reads = ground.shape.pipeline.reads();
@@ -272,7 +272,7 @@ impl<'a> Search<'a> {
                 let ordinal = first + row as u32;
                 match self.slots.get_mut(&halves(&ground.secret.hide(hash))) {
                     None => self.mark(ordinal, LookReason::Changed),
-                    Some(slot) if slot.at == 0 || slot.filtered => slot.at = ordinal + 1,
+                    Some(slot) if slot.at == 0 || slot.left != Left::No => slot.at = ordinal + 1,
                     // The same row twice: they share a key.
                     Some(slot) => {
                         let other = slot.at - 1;

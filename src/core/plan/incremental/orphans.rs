@@ -1,5 +1,6 @@
 //! Target rows that no row of the source seems to stand for any more, and the rows that this concerns.
 use super::{LookReason, Search, Side};
+use crate::journal::ledger::Left;
 use crate::project::TargetOnly;
 
 impl Search<'_> {
@@ -41,7 +42,7 @@ impl Search<'_> {
         if self.abandoned().is_empty() {
             return false;
         }
-        let filtered = self.slots.values().filter(|slot| slot.filtered);
+        let filtered = self.slots.values().filter(|slot| slot.left == Left::Filtered);
         let found: Vec<u32> = filtered.filter_map(|slot| slot.at.checked_sub(1)).collect();
         for row in found {
             self.mark(row, LookReason::Target);

@@ -48,7 +48,11 @@ pub(super) fn read_sync(reader: &mut Reader, top: &Section<'_>) -> SyncConfig {
         skew: read_span(reader, &sync, "skew", true).unwrap_or(defaults.skew),
         deletes: read_deletes(reader, &sync),
         max_changes: read_cap(reader, &sync),
-        audit: read_audit(reader, &sync, defaults.audit),
+        audit: {
+            // To count the source would undo what was pushed and is not in it.
+            let pushed = reader.word::<TriggerKind>(&sync, "trigger") == TriggerKind::Push;
+            read_audit(reader, &sync, defaults.audit.filter(|_| !pushed))
+        },
     }
 }
 
