@@ -7,6 +7,9 @@ use super::args::Common;
 use super::object::Object;
 use super::output::Output;
 
+/// Most fields that are told one by one where they are joined.
+const PARTS: usize = 3;
+
 /// `suggest SOURCE TARGET`.
 pub(crate) fn suggest(common: &Common, source: &str, target: &str, out: &mut Output) -> Result<u8> {
     let monitor = out.monitor()?;
@@ -18,14 +21,17 @@ pub(crate) fn suggest(common: &Common, source: &str, target: &str, out: &mut Out
     let found = suggest::propose(&side(source)?, &side(target)?, &knowledge);
     monitor.done();
     if out.is_json() {
-        // Several fields that are joined each have their line, with the same rank and transform.
+        // The two or three parts of a name each have their line, with the same rank and transform. The lines of an address
+        // do not: they fill nothing by themselves, and stand in the transform.
+        let parts = |item: &Suggestion| {
+            let sources = item.sources();
+            let several = if sources.len() <= PARTS { sources.len() } else { 1 };
+            sources[..several].iter().map(|from| (*from).to_owned()).collect::<Vec<_>>()
+        };
         let lines: Vec<Suggestion> = found
             .iter()
             .flat_map(|item| {
-                item.sources()
-                    .into_iter()
-                    .map(|from| Suggestion { from: from.to_owned(), ..item.clone() })
-                    .collect::<Vec<_>>()
+                parts(item).into_iter().map(|from| Suggestion { from, ..item.clone() }).collect::<Vec<_>>()
             })
             .collect();
         out.json(&lines)?;

@@ -133,8 +133,9 @@ impl Serialize for Transform {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.text();
         let field = format!("field = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("field"));
-        let mut out = serializer.serialize_struct("Transform", 6)?;
+        let mut out = serializer.serialize_struct("Transform", 7)?;
         out.serialize_field("kind", &self.kind)?;
+        out.serialize_field("with", &self.with)?;
         out.serialize_field("sql", &self.sql())?;
         out.serialize_field("field", &field)?;
         out.serialize_field("toml", &text)?;
