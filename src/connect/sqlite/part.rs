@@ -13,11 +13,11 @@ pub(super) fn condition(table: &Table, part: &Part) -> Option<(String, Vec<Strin
         Part::Holding { column, values } => {
             let column = quote(&table.columns[table.find(column)?].info.name);
             // The column's affinity makes numbers of texts where it has one; where it has none, numbers are asked for too.
-            let sql = format!(
-                "{column} IN (SELECT value FROM json_each(?1)) OR {column} IN \
-                 (SELECT CAST(value AS NUMERIC) FROM json_each(?1) WHERE value GLOB '[-+.0-9]*')"
-            );
-            Some((sql, vec![list(values)?]))
+            let terms = [
+                format!("{column} IN (SELECT value FROM json_each(?1))"),
+                format!("{column} IN (SELECT CAST(value AS NUMERIC) FROM json_each(?1) WHERE value GLOB '[-+.0-9]*')"),
+            ];
+            Some((sought(table, &terms), vec![list(values)?]))
         }
         Part::Since { column, value, number, also } => {
             let column = quote(&table.columns[table.find(column)?].info.name);
@@ -32,10 +32,19 @@ pub(super) fn condition(table: &Table, part: &Part) -> Option<(String, Vec<Strin
                 // Another form does not sort with it: late or early, it is read.
                 terms.push(format!("length({column}) <> length(?1)"));
             }
-            terms.push(located(&table.address, 2)?);
-            Some((terms.join(" OR "), vec![value.clone(), list(also)?]))
+            let also = (located(&table.address, 2)?, list(also)?);
+            Some((format!("{} OR {}", sought(table, &[terms.join(" OR ")]), also.0), vec![value.clone(), also.1]))
         }
     }
+}
+
+/// Rows of which one of these conditions holds, so that an index of its column is used where there is one: of a query in the
+/// order of its rows SQLite would rather go over all of them.
+fn sought(table: &Table, conditions: &[String]) -> String {
+    let Address::Rowid(alias) = &table.address else { return conditions.join(" OR ") };
+    let (row, table) = (super::catalog::quote_rowid(alias), quote(&table.name));
+    let each = conditions.iter().map(|condition| format!("SELECT {row} FROM {table} WHERE {condition}"));
+    format!("{row} IN ({})", each.collect::<Vec<_>>().join(" UNION "))
 }
 
 /// Rows of some locators.

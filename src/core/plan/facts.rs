@@ -11,6 +11,9 @@ use crate::resolve::keys::{KeyHash, KeyMap, key_hash};
 use crate::sync::is_way_back;
 use crate::table::Snapshot;
 
+/// Target rows that are looked up in the crosswalk one by one.
+const FEW: usize = 1_000;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct TargetFacts {
@@ -176,7 +179,7 @@ impl CrosswalkFacts {
             return Ok(out);
         }
         let keys = facts.keys_that_count(shape);
-        crosswalk.each(object, |old, new| {
+        let mut take = |old: &str, new: &str| {
             let (old, new) = (key_hash(old), key_hash(new));
             // Entries come in no order that means anything.
             out.digest = out.digest.wrapping_add(u128::from(old[0] ^ new[1]) << 64 | u128::from(old[1] ^ new[0]));
@@ -187,7 +190,17 @@ impl CrosswalkFacts {
                 Hits::One(row) => _ = out.by_key.insert(old, row),
                 Hits::None | Hits::Many(_) => {}
             }
-        })?;
+        };
+        match &facts.identities {
+            // Few rows are asked about one by one, however many the crosswalk knows.
+            Some(identities) if facts.rows <= FEW => {
+                for row in 0..facts.rows as u32 {
+                    let new = identities.get(row);
+                    crosswalk.old_keys(object, new)?.iter().for_each(|old| take(old, new));
+                }
+            }
+            _ => crosswalk.each(object, take)?,
+        }
         Ok(out)
     }
     /// Row of an old key.
