@@ -227,3 +227,35 @@ fn sync_is_started_watched_left_found_again_and_ended_with_keys_alone() {
     assert_eq!(next.strange(), Vec::<String>::new());
     drop(guard);
 }
+
+#[test]
+fn a_sync_screen_at_rest_writes_little_more_than_its_clock() {
+    let (dir, guard) = migrated();
+    let root = dir.path();
+    run(root, &["sync", "--detach"]).expect(0);
+    let terminal = {
+        let mut terminal = Terminal::open(root, SIZE);
+        terminal.keys("9");
+        terminal.wait("a lane at rest", |text, beside| {
+            text.contains("SYNC 1 ok") && text.contains("consistent 100 %") && beside.title.contains("sync ok")
+        });
+        terminal
+    };
+    // The loop's own signs of life tell how much time went by, whatever the machine does meanwhile.
+    let beat = || run(root, &["status", "--json"]).json()["loop"]["heartbeat"].as_i64().unwrap();
+    let (patience, begun) = (Instant::now() + Duration::from_secs(120), Instant::now());
+    let (from, before, written) = (beat(), terminal.text(), terminal.written());
+    while beat() < from + 10_000 {
+        assert!(Instant::now() < patience, "the loop lives");
+        std::thread::park_timeout(Duration::from_millis(250));
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let (after, written) = (terminal.text(), terminal.written() - written);
+    let rate = written as f64 / seconds;
+    println!("{written} bytes in {seconds:.1} s: {rate:.0} a second");
+    assert!(rate < 250.0, "{rate:.0} bytes a second are more than a clock");
+    let changed: Vec<(&str, &str)> = before.lines().zip(after.lines()).filter(|(one, other)| one != other).collect();
+    assert!(changed.len() <= 4, "lines that changed: {changed:#?}");
+    drop(terminal);
+    drop(guard);
+}

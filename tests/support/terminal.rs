@@ -2,7 +2,7 @@
 //! wait is for a condition on the screen, woken by the reader thread.
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,8 @@ struct Shared {
     changed: Condvar,
     /// The terminal is being closed under the program.
     closing: AtomicBool,
+    /// Bytes that the program wrote.
+    written: AtomicU64,
 }
 
 /// A terminal with the program in it. Dropped, the program is ended.
@@ -141,6 +143,7 @@ impl Terminal {
             parser: Mutex::new((parser, false)),
             changed: Condvar::new(),
             closing: AtomicBool::new(false),
+            written: AtomicU64::new(0),
         });
         let inner = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -152,6 +155,7 @@ impl Terminal {
                     state.1 = true;
                 } else {
                     state.0.process(&buffer[..read]);
+                    inner.written.fetch_add(read as u64, Ordering::SeqCst);
                 }
                 inner.changed.notify_all();
                 if read == 0 || inner.closing.load(Ordering::SeqCst) {
@@ -167,6 +171,10 @@ impl Terminal {
     /// The screen as text.
     pub fn text(&self) -> String {
         self.lock().0.screen().contents()
+    }
+    /// Bytes that the program wrote so far.
+    pub fn written(&self) -> u64 {
+        self.shared.written.load(Ordering::SeqCst)
     }
     /// Looks at the screen cell by cell.
     pub fn screen<T>(&self, look: impl FnOnce(&vt100::Screen) -> T) -> T {

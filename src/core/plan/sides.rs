@@ -33,9 +33,8 @@ pub(crate) type Values<'a> = dyn Fn(&str) -> Option<(Option<String>, Option<Stri
 pub(crate) trait Arbiter: Debug + Send + Sync {
     /// Target fields whose changes go back.
     fn goes_back(&self, field: &str) -> bool;
-    /// Values of a field that were on their way back to the source when both sides last agreed: what the source holds of them
-    /// it has from the target.
-    fn offered(&self, key: &str, field: &str) -> &[Option<String>];
+    /// What of a field went back to the source since both sides last agreed.
+    fn offered(&self, key: &str, field: &str) -> Option<&Offer>;
     /// Who wins each of these clashes; None: nobody knows yet.
     fn decide(&self, key: &str, clashes: &[Clash], values: &Values<'_>) -> Vec<Option<Side>>;
     /// Who wins where the target lost the record: `Some(Source)` makes it again. `changed`: the source changed it since.
@@ -44,6 +43,16 @@ pub(crate) trait Arbiter: Debug + Send + Sync {
     fn deletes_go_back(&self) -> bool;
     /// Who wins where the source lost a record that the target changed: `Some(Source)` deletes it there.
     fn gone(&self, key: &str) -> Option<Side>;
+}
+
+/// Values of a field that went back to the source and are not agreed on yet: what the source holds of them it has from the
+/// target.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    /// It is not known whether they were written.
+    pub(crate) tried: Vec<Option<String>>,
+    /// The last one that was; one or none.
+    pub(crate) landed: Vec<Option<String>>,
 }
 
 /// A record whose target row changed.
@@ -240,16 +249,21 @@ impl<'a> Sides<'a> {
         let mut places = Vec::new();
         for column in (0..mapped.len()).filter(|column| self.columns[*column]) {
             let same = |one: Option<&str>, other: Option<&str>| shape.same(column, one, other);
-            let offered = arbiter.offered(key, &shape.columns[column]);
-            let change = match &base {
+            let offer = arbiter.offered(key, &shape.columns[column]);
+            let from_there = offer.is_some_and(|offer| {
+                offer.tried.iter().chain(&offer.landed).any(|value| same(value.as_deref(), mapped[column]))
+            });
+            let landed = offer.and_then(|offer| offer.landed.first());
+            let change = match (&base, landed) {
                 // It came from the target, where it may have changed since: no change of the source's own.
-                _ if offered.iter().any(|value| same(value.as_deref(), mapped[column])) => {
-                    if same(mapped[column], there[column]) { Change::None } else { Change::Target }
-                }
-                Some(base) => three_way(same, [base[column].as_deref(), mapped[column], there[column]]),
+                _ if from_there && same(mapped[column], there[column]) => Change::None,
+                _ if from_there => Change::Target,
+                // The source had that, and changed it since.
+                (_, Some(landed)) => three_way(same, [landed.as_deref(), mapped[column], there[column]]),
+                (Some(base), None) => three_way(same, [base[column].as_deref(), mapped[column], there[column]]),
                 // Both sides have the record and never agreed on it.
-                None if same(mapped[column], there[column]) => Change::None,
-                None => Change::Both,
+                (None, None) if same(mapped[column], there[column]) => Change::None,
+                (None, None) => Change::Both,
             };
             match change {
                 Change::None | Change::Source => {}

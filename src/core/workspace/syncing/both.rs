@@ -14,7 +14,7 @@ use crate::journal::sync::{
     Clock, ConflictField, ConflictRecord, EventOutcome, Held, HeldKind, LogLevel, SyncEvent, SyncStore, millis, now_ms,
 };
 use crate::plan::Purpose;
-use crate::plan::sides::{Arbiter, Clash, Found, Only, RECORD, Values};
+use crate::plan::sides::{Arbiter, Clash, Found, Offer, Only, RECORD, Values};
 use crate::project::{ConflictPolicy, DeletePolicy, Direction, Mapping, Mode, Side};
 use crate::resolve::keys::show_key;
 use crate::sync::{Inverse, inverse};
@@ -84,8 +84,8 @@ impl Arbiter for Policies {
         self.fields.iter().any(|known| known == field)
     }
 
-    fn offered(&self, key: &str, field: &str) -> &[Option<String>] {
-        self.offered.values(key, field)
+    fn offered(&self, key: &str, field: &str) -> Option<&Offer> {
+        self.offered.of(key, field)
     }
 
     fn decide(&self, key: &str, clashes: &[Clash], values: &Values<'_>) -> Vec<Option<Side>> {
@@ -240,6 +240,9 @@ impl Cycle<'_> {
             Ok((moved, dir)) => {
                 lane.window.note(Instant::now(), changes);
                 lane.status.written = Some(now_ms());
+                if !moved {
+                    self.note_landed(lane, &keys)?;
+                }
                 self.told_back(lane, keys)?;
                 super::images::keep(&workspace, &plan, part, &dir, changes)?;
                 _ = std::fs::remove_dir_all(&plan_dir);

@@ -13,25 +13,26 @@ use super::lane::Lane;
 use crate::error::Result;
 use crate::plan::ops::{KEY, OP, OPS_BATCH, SOURCE, Store, operation, ops_path};
 use crate::plan::shape::text_columns;
-use crate::plan::sides::Found;
+use crate::plan::sides::{Found, Offer};
 use crate::plan::{MappingPlan, Operation};
+use crate::resolve::show_key;
 use crate::table::Snapshot;
 
 /// By key and target field: the values that were written to the source, in the target's terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Offered(BTreeMap<String, BTreeMap<String, Vec<Option<String>>>>);
+pub(super) struct Offered(BTreeMap<String, BTreeMap<String, Offer>>);
 
 impl Offered {
-    /// Values of a field of a record.
-    pub(super) fn values(&self, key: &str, field: &str) -> &[Option<String>] {
-        self.0.get(key).and_then(|fields| fields.get(field)).map_or(&[], Vec::as_slice)
+    /// What of a field of a record went back.
+    pub(super) fn of(&self, key: &str, field: &str) -> Option<&Offer> {
+        self.0.get(key)?.get(field)
     }
 
     fn add(&mut self, key: &str, field: &str, value: Option<String>) {
-        let values = self.0.entry(key.to_owned()).or_default().entry(field.to_owned()).or_default();
-        if !values.contains(&value) {
-            values.push(value);
-        }
+        let tried = &mut self.0.entry(key.to_owned()).or_default().entry(field.to_owned()).or_default().tried;
+        // The newest stands last: it is the one that lands.
+        tried.retain(|known| *known != value);
+        tried.push(value);
     }
 }
 
@@ -47,6 +48,20 @@ impl Cycle<'_> {
         let before = offered.len();
         offered.retain(|key, _| still.contains(key.as_str()));
         if offered.len() == before { Ok(()) } else { self.store.remember(&lane.mapping.name, &lane.memory) }
+    }
+
+    /// A plan of the way back was carried out: the source has what it wrote of these records.
+    pub(super) fn note_landed(&self, lane: &mut Lane, keys: &[(String, &'static str)]) -> Result<()> {
+        let written: HashSet<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
+        for (_, fields) in lane.memory.offered.0.iter_mut().filter(|(key, _)| written.contains(show_key(key).as_str()))
+        {
+            for offer in fields.values_mut() {
+                if let Some(value) = offer.tried.pop() {
+                    *offer = Offer { tried: Vec::new(), landed: vec![value] };
+                }
+            }
+        }
+        self.store.remember(&lane.mapping.name, &lane.memory)
     }
 
     /// Before a plan of the way back is carried out: `fields` of the records that it changes or makes.
