@@ -109,6 +109,12 @@ fn show(status: &SyncStatus, out: &mut Output) -> Result<()> {
         let (last, next) = (at(lane.audited), at(lane.next_audit));
         out.line(format!("{}: audited {last}, gap {gap}; next {next}", lane.mapping))?;
     }
+    for lane in status.lanes.iter().filter(|lane| lane.left_alone > 0) {
+        let (name, count) = (&lane.mapping, lane.left_alone);
+        out.line(format!(
+            "{name}: {count} records are left alone, they were taken back: crm-console resync {name} KEY..."
+        ))?;
+    }
     for lane in status.lanes.iter().filter(|lane| !lane.why.is_empty()) {
         out.line(format!("{}: {}", lane.mapping, lane.why))?;
         if let Some(plan) = lane.held.as_ref().and_then(|held| held.plan.as_ref()) {

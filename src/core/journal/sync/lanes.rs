@@ -155,6 +155,9 @@ pub struct LaneStatus {
     pub conflicts: u64,
     /// Rows that are left out.
     pub rejects: u64,
+    /// Records that are left alone because what sync did with them was taken back.
+    #[serde(default)]
+    pub left_alone: u64,
     /// When both sides were last compared as far as the trigger asked for.
     pub looked: Option<i64>,
     /// When something was last written.

@@ -39,7 +39,7 @@ pub(super) fn follow(lane: &mut Lane, part: &MappingPlan, told: &Told) {
     };
     if let (Some(before), true) = (lane.status.tally, part.incremental.as_ref().is_some_and(|it| it.pushed)) {
         // Of the records that are left out nobody was asked again; what is left out now comes on top until the next look.
-        lane.status.rejects = left_out + told.pushed_out;
+        lane.status.rejects = left_out.saturating_sub(told.left_alone) + told.pushed_out;
         lane.status.tally = Some(Tally {
             equal: carried.saturating_sub(lost),
             different: before.different + told.different,
@@ -48,7 +48,8 @@ pub(super) fn follow(lane: &mut Lane, part: &MappingPlan, told: &Told) {
         });
         return;
     }
-    lane.status.rejects = left_out + told.pushed_out;
+    lane.status.rejects = left_out.saturating_sub(told.left_alone) + told.pushed_out;
+    lane.status.left_alone = told.left_alone;
     lane.status.tally = Some(Tally {
         equal: carried.saturating_sub(lost),
         different: told.different,

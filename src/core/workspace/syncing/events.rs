@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::journal::sync::{Clock, EventOutcome, LogLevel, SyncEvent, SyncStore, millis, now_ms};
 use crate::journal::{Reject, read_rejects, rejects_file};
 use crate::plan::ops::{KEY, OP, OPS_BATCH, Store, TARGET, operation, ops_path};
+use crate::plan::taken_back::STEP;
 use crate::plan::{MappingPlan, Operation};
 use crate::platform::Sign;
 use crate::resolve::show_key;
@@ -41,6 +42,8 @@ pub(super) struct Arrival {
 pub(super) struct Told {
     /// Records that are left out: rejected or held.
     pub(super) left_out: u64,
+    /// Of those: records that are left alone because what sync did with them was taken back.
+    pub(super) left_alone: u64,
     /// Of those: records that have a target row, which is not as it should be.
     pub(super) different: u64,
     /// Records beside these that were pushed and could not be carried over: a look at the source says nothing about them.
@@ -83,13 +86,20 @@ impl By<'_> {
 /// Notes what became of the records of a plan that was carried out in `dir`.
 pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir: &Path, dir: &Path) -> Result<Told> {
     let mut left: HashMap<String, Reject> = HashMap::new();
+    let mut alone: HashSet<String> = HashSet::new();
     let mut told = Told::default();
     let file = rejects_file(dir, &part.mapping);
     if file.exists() {
         for reject in read_rejects(&file)? {
             let reject = reject?;
             told.left_out += 1;
-            left.insert(name_of(&reject), reject);
+            if reject.step == STEP {
+                // Somebody took it back: nobody waits for it.
+                told.left_alone += 1;
+                alone.insert(name_of(&reject));
+            } else {
+                left.insert(name_of(&reject), reject);
+            }
         }
     }
     let (changed, clock, lag) = by.times(part);
@@ -128,7 +138,7 @@ pub(super) fn tell(by: &By<'_>, store: &SyncStore, part: &MappingPlan, plan_dir:
         if pushed.contains(&key.to_owned()) {
             looked.insert(key.to_owned());
         }
-        if left.contains_key(key) {
+        if left.contains_key(key) || alone.contains(key) {
             told.different += u64::from(has_target);
             return;
         }

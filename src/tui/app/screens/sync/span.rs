@@ -31,9 +31,14 @@ pub(super) fn ask(mapping: &str, kept: &KeptCycles, at: Option<i64>, shared: &mu
     };
     let begins = at.map_or_else(|| "-30m".to_owned(), |at| clock(at, now));
     let mut question = Question::text(format!("Undo a span of {mapping}"), Tag::Type(UNDO), begins);
-    let size = format!("{}.{} MB", kept.bytes / 1_000_000, kept.bytes / 100_000 % 10);
+    let size = match kept.bytes {
+        0..1_000_000 => format!("{} kB", kept.bytes.div_ceil(1_000)),
+        bytes => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+    };
+    let cycles =
+        if kept.cycles == 1 { "1 cycle".to_owned() } else { format!("{} cycles", thousands(kept.cycles as u64)) };
     let mut lines = vec![
-        format!("Kept: {} cycles, {} to {}, {size}.", thousands(kept.cycles as u64), clock(first, now), clock(last, now)),
+        format!("Kept: {cycles}, {} to {}, {size}.", clock(first, now), clock(last, now)),
         "What sync wrote in that time, at both sides, becomes what it was; rows that others changed since are held. The plan \
          is shown first."
             .to_owned(),
