@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::images::{self, KeptCycles};
 use crate::error::{Error, Result};
-use crate::journal::sync::text_of;
+use crate::journal::sync::{millis, text_of};
 use crate::journal::{RunState, StateDir};
+use crate::migrate::postimages;
 use crate::migrate::recovery::read_plan;
 use crate::migrate::revert::span::{self, Folded};
 use crate::monitor::Monitor;
@@ -127,10 +128,11 @@ impl Workspace {
                 |intent| matches!(&intent.purpose, Purpose::RevertSync { mapping: other, .. } if other == mapping),
             );
             let published = run.state == RunState::Done || run.results.iter().any(|result| result.published);
-            let ended = run.ended.as_deref().and_then(|ended| chrono::DateTime::parse_from_rfc3339(ended).ok());
-            let Some(ended) = ended.map(|ended| ended.timestamp_millis()).filter(|_| about && published) else {
-                continue;
-            };
+            // The record says when to the second; among cycles the moment counts at which its rows were read back.
+            let images =
+                |name: &str| std::fs::metadata(postimages::path(&state.run(&run.id), name)).ok()?.modified().ok();
+            let ended = images(mapping).or_else(|| images(&way_back_name(mapping)));
+            let Some(ended) = ended.map(millis).filter(|_| about && published) else { continue };
             if (since..=until).contains(&ended)
                 && run.env == self.project().env
                 && read_plan(&state.run(&run.id)).is_ok()
