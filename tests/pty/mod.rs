@@ -4,6 +4,7 @@ mod journey;
 mod rejects;
 mod screenshots;
 mod strategies;
+mod studio;
 mod survival;
 mod sync;
 mod two_files;

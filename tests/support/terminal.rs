@@ -230,6 +230,10 @@ impl Terminal {
             });
         }
     }
+    /// Keys that were pressed by [`Terminal::keys`].
+    pub fn typed(&self) -> u64 {
+        self.typed
+    }
     /// Changes the size of the terminal.
     pub fn resize(&mut self, cols: u16, rows: u16) {
         self.lock().0.screen_mut().set_size(rows, cols);

@@ -1,7 +1,7 @@
 //! A project: `project.toml`, `mappings/*.toml`, `maps/*.csv`. Loaded, checked and edited in place as text.
 mod alerts;
 pub mod edit;
-mod init;
+pub(crate) mod init;
 mod keep;
 mod load;
 pub mod model;

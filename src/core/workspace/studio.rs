@@ -11,6 +11,7 @@ use crate::journal::private_folder;
 use crate::monitor::Monitor;
 use crate::platform::{ReadOptions, Source};
 use crate::project::edit::{MappingEdit, field_text, write_text};
+use crate::project::init::begin::{Place, begin};
 use crate::project::{Field, Mapping, Origin, load_mapping};
 use crate::suggest::{FieldInfo, Knowledge, LookBuilder, Memory, ParentKeys, Side, Suggestion, propose, sample};
 
@@ -240,6 +241,19 @@ impl Workspace {
         }
         let (before, after) = (change.before.as_bytes(), change.after.as_bytes());
         note_saved(&self.project().root, &change.path, Some(&change.mapping), before, after)
+    }
+
+    /// Begins a mapping between two objects, each named by platform and object, with the key that fits best. Answers its
+    /// name; the project has to be read again.
+    pub fn begin_mapping(&self, from: (&str, &str), to: (&str, &str)) -> Result<String> {
+        let place = |(platform, object)| -> Result<Place<'_>> {
+            Ok(Place { platform, object, connector: self.connector(platform)? })
+        };
+        let name = begin(self.project(), &place(from)?, &place(to)?)?;
+        let path = std::path::Path::new(crate::project::MAPPINGS_DIR).join(format!("{name}.toml"));
+        let after = std::fs::read(self.project().root.join(&path)).map_err(|error| Error::io("read", &path, &error))?;
+        note_saved(&self.project().root, &path, Some(&name), b"", &after)?;
+        Ok(name)
     }
 
     /// Remembers pairs (source, target) for the next mapping; answers how many are new.

@@ -99,6 +99,7 @@ actions! {
     SearchPrevious "search_previous" "prev match" Look [] "To the match before.";
     Mapping "mapping" "mapping" Look [] "Choose the mapping to work on.";
     NextProblem "next_problem" "next problem" Look [] "To the next field that has a problem.";
+    NextOpen "next_open" "next open" Look [] "To the next field that nothing fills.";
     LeftBehind "left_behind" "left behind" Look [] "Source columns that hold data and go nowhere.";
     Values "values" "values" Edit [] "The value map of this field: what each source value becomes.";
     Rejects "rejects" "rejects" Look [] "Rows that cannot be carried over, by cause.";
@@ -108,10 +109,11 @@ actions! {
     GotoRow "goto_row" "row number" Look [] "Go to a row by its number.";
     LookAgain "look_again" "look again" Look [] "Look again whether each item of the checklist still holds.";
     Reveal "reveal" "masks" Look [] "Show or mask the values of columns tagged pii.";
+    NewMapping "new_mapping" "new mapping" Edit [] "Begin a mapping between two objects.";
     Accept "accept" "accept" Edit [undoable] "Accept the suggestion for this field.";
     AcceptAll "accept_all" "all>=.90" Edit [undoable] "Accept every suggestion with a score of .90 or more.";
     Refuse "refuse" "refuse" Edit [] "Do not suggest this one again.";
-    OtherSuggestion "other_suggestion" "others" Edit [] "Show the next suggestion for this field.";
+    OtherSuggestion "other_suggestion" "others" Edit [] "The suggestions for this field, with why.";
     Link "link" "link" Edit [undoable] "Link the chosen source column with this target field.";
     Unlink "unlink" "unlink" Edit [undoable] "Take the link of this field away.";
     EditField "edit_field" "edit" Edit [undoable] "Edit what fills this field, with the result on real rows beside it.";

@@ -5,7 +5,7 @@ use crm_core::{Error, Kind};
 
 use super::App;
 use super::draft::Draft;
-use super::msg::{Answer, Corrected, Effect, Lane, MappingText, Ticket};
+use super::msg::{Answer, Corrected, Effect, Lane, Lesson, MappingText, Request, Ticket};
 use super::screens::ScreenId;
 use super::shared::{Tone, WhenSaved};
 
@@ -55,6 +55,12 @@ impl App {
                 self.take_project(project, texts);
                 self.shared.note_personal();
             }
+            Answer::Made(name, project, texts) => {
+                self.take_project(project, texts);
+                self.shared.note_personal();
+                self.shared.current = self.shared.drafts.iter().position(|draft| draft.name == *name).unwrap_or(0);
+                self.shared.tell(Tone::Good, format!("mappings/{name}.toml was begun with its key"));
+            }
             Answer::Parsed(text, result) => {
                 for draft in self.shared.drafts.iter_mut().filter(|draft| draft.name == text.name) {
                     draft.parsed = Some(text.text.clone());
@@ -77,6 +83,7 @@ impl App {
                 self.shared.project = (**project).clone();
                 self.shared.note_personal();
                 self.shared.saves += 1;
+                self.remember(texts);
                 let names = texts.iter().map(|text| text.name.as_str()).collect::<Vec<_>>().join(", ");
                 self.shared.tell(Tone::Good, format!("saved {names}"));
                 match self.shared.when_saved.take() {
@@ -130,6 +137,23 @@ impl App {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What was said of suggestions is remembered when the mapping is saved, so far as it still holds.
+    fn remember(&mut self, saved: &[MappingText]) {
+        let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.shared.lessons)
+            .into_iter()
+            .partition(|(mapping, _)| saved.iter().any(|text| text.name == *mapping));
+        self.shared.lessons = later;
+        let holds = |(mapping, lesson): &(String, Lesson)| {
+            let mapping = self.shared.project.mappings.iter().find(|one| one.name == *mapping);
+            let reads = mapping.and_then(|one| one.field(&lesson.to)).is_some_and(|field| field.reads(&lesson.from));
+            reads == lesson.fits
+        };
+        let lessons: Vec<Lesson> = now.into_iter().filter(holds).map(|(_, lesson)| lesson).collect();
+        if !lessons.is_empty() {
+            self.shared.ask(Lane::Remember, "", Request::Remember(lessons));
         }
     }
 

@@ -102,10 +102,12 @@ const MAP: &[Row] = &[
     ("d", Action::Unlink),
     ("p", Action::Plan),
     ("b", Action::LeftBehind),
+    ("N", Action::NextOpen),
     ("tab", Action::NextPane),
     ("s", Action::OtherSuggestion),
     ("o", Action::FieldOptions),
     ("X", Action::Reveal),
+    ("+", Action::NewMapping),
 ];
 const CLEAN: &[Row] = &[
     ("enter", Action::Open),

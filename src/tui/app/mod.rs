@@ -75,6 +75,7 @@ impl App {
             size: (80, 24),
             mouse: session.mouse,
             refused: session.refused.clone(),
+            lessons: Vec::new(),
             ..Shared::default()
         };
         let screen = screen.or_else(|| ScreenId::named(&session.screen)).unwrap_or(ScreenId::Map);

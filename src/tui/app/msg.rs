@@ -8,7 +8,7 @@ use crm_core::map::CellStep;
 use crm_core::monitor::Progress;
 use crm_core::plan::{Operation, Plan};
 use crm_core::platform::{ColumnInfo, ObjectInfo, ReadReject, Source};
-use crm_core::project::{Mapping, Problem, Project};
+use crm_core::project::{Field, Mapping, Problem, Project};
 use crm_core::rejects::Inbox;
 use crm_core::table::Window;
 use crm_core::table::profile::Profile;
@@ -78,6 +78,10 @@ pub enum Lane {
     SourceProfile,
     /// Suggestions for the mapping at hand.
     Suggest,
+    /// What was said of suggestions.
+    Remember,
+    /// Objects for a new mapping, and making it.
+    NewMapping,
     /// Result on real rows, Map screen.
     MapPreview,
     /// Source values of one field, Map screen.
@@ -234,8 +238,12 @@ pub enum Request {
     Columns(MappingText),
     /// Rows before and after a mapping's steps.
     Preview(MappingText, PreviewRows, usize),
-    /// What may fill the target columns that nothing fills.
-    Suggest(Box<Columns>),
+    /// What may fill the target columns of a mapping.
+    Suggest(MappingText),
+    /// Remember what was said of suggestions.
+    Remember(Vec<Lesson>),
+    /// Begin a mapping between two objects: `platform`, `object` of each side.
+    NewMapping((String, String), (String, String)),
     /// The values that a field reads, with what becomes of each.
     Values(MappingText, String),
     /// One source row's cell of a target field through its steps.
@@ -352,8 +360,35 @@ pub struct Proposal {
     pub score: f64,
     /// Why, in words.
     pub reasons: Vec<String>,
-    /// Cleaning rules that go with it.
-    pub clean: Vec<String>,
+    /// The field as it is written when it is accepted, with what makes the value.
+    pub field: Field,
+    /// What its transform does, in a word; None: the value is copied.
+    pub kind: Option<&'static str>,
+    /// Rows that the transform was tried on, and how many of them fail.
+    pub tried: Option<(u64, u64)>,
+}
+
+impl Proposal {
+    /// What it reads and does, in few words: `PHONE1, phone`.
+    pub fn words(&self) -> String {
+        let kind = self.kind.map(|kind| format!(", {kind}")).unwrap_or_default();
+        let fails = match self.tried {
+            Some((rows, failed)) if failed > 0 => format!(", {failed} of {rows} fail"),
+            _ => String::new(),
+        };
+        format!("{}{kind}{fails}", self.from)
+    }
+}
+
+/// What an operator said of a suggestion, for the next mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lesson {
+    /// Source column.
+    pub from: String,
+    /// Target column.
+    pub to: String,
+    /// It fits; false: it does not.
+    pub fits: bool,
 }
 
 /// What is asked of the cut-over's checklist.
@@ -393,6 +428,8 @@ pub struct Corrected {
 pub enum Answer {
     /// To [`Request::Project`].
     Project(Box<Project>, Vec<MappingText>),
+    /// To [`Request::NewMapping`]: its name, the project as it is now, the mappings' texts.
+    Made(String, Box<Project>, Vec<MappingText>),
     /// To [`Request::Parse`].
     Parsed(MappingText, Box<Result<Mapping, Vec<Problem>>>),
     /// To [`Request::Save`]: what was written, the project as it is now.

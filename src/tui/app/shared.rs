@@ -85,6 +85,8 @@ pub struct Shared {
     pub sought: String,
     /// Suggestions that were refused: mapping, target field, source column.
     pub refused: Vec<(String, String, String)>,
+    /// What was said of suggestions and is not remembered yet: mapping, lesson.
+    pub lessons: Vec<(String, super::msg::Lesson)>,
     /// Which columns are personal, of all mappings as saved and as edited.
     pub personal: Personal,
     /// Personal values are shown as they are, until another screen comes up.

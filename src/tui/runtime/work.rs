@@ -9,7 +9,7 @@ use crm_core::monitor::{Monitor, Progress};
 use crm_core::platform::Source;
 use crm_core::project::edit::{set_value_in_csv, write_text};
 use crm_core::project::{Mapping, Problem, load_mapping};
-use crm_core::suggest::{FieldInfo, Transform, suggest};
+use crm_core::suggest::Suggestion;
 use crm_core::table::{RowSource, Window};
 use crm_core::workspace::{CorrectionsEdit, Freshness, PreviewRows, Resumed, Workspace, note_saved};
 use crm_core::{Error, Result};
@@ -74,7 +74,28 @@ pub(super) fn answer(request: Request, workspace: &Mutex<Workspace>, monitor: &d
         }
         Request::Columns(text) => Answer::Columns(Box::new(columns(&now(), &text, monitor)?)),
         Request::Preview(text, rows, count) => preview(&now(), &text, &rows, count, monitor)?,
-        Request::Suggest(columns) => Answer::Proposals(Arc::new(proposals(&columns))),
+        Request::Suggest(text) => {
+            let workspace = now();
+            let mapping = parse(&workspace, &text).map_err(|problems| first_problem(&problems))?;
+            Answer::Proposals(Arc::new(proposals(&workspace, &mapping, monitor)?))
+        }
+        Request::Remember(lessons) => {
+            let workspace = now();
+            for fits in [true, false] {
+                let pairs = lessons.iter().filter(|lesson| lesson.fits == fits);
+                let pairs: Vec<_> = pairs.map(|lesson| (lesson.from.clone(), lesson.to.clone())).collect();
+                if !pairs.is_empty() {
+                    workspace.remember(&pairs, fits)?;
+                }
+            }
+            Answer::Noted
+        }
+        Request::NewMapping(from, to) => {
+            let name = now().begin_mapping((&from.0, &from.1), (&to.0, &to.1))?;
+            let workspace = reload(workspace)?;
+            let texts = mapping_texts(&workspace.project().root)?;
+            Answer::Made(name, Box::new(workspace.project().clone()), texts)
+        }
         Request::Values(text, field) => {
             let workspace = now();
             let mapping = parse(&workspace, &text).map_err(|problems| first_problem(&problems))?;
@@ -306,37 +327,20 @@ fn find(
     }
 }
 
-/// What may fill each target column, from names, types and sample values.
-fn proposals(columns: &Columns) -> Vec<Proposal> {
-    let source: Vec<FieldInfo> = columns
-        .source
-        .iter()
-        .enumerate()
-        .map(|(at, column)| {
-            FieldInfo::with_values(&column.name, columns.sample.rows.iter().map(|row| row.get(at)?.as_deref()))
-        })
-        .collect();
-    let target: Vec<FieldInfo> = columns
-        .target
-        .iter()
-        // What the platform fills itself needs no source.
-        .filter(|column| !column.generated)
-        .map(|column| {
-            let mut field = FieldInfo::named(&column.name);
-            field.kind = Some(column.declared.clone()).filter(|kind| !kind.is_empty());
-            field
-        })
-        .collect();
-    suggest(&source, &target)
-        .into_iter()
-        .map(|found| Proposal {
-            to: found.to,
-            from: found.from,
-            score: found.score,
-            reasons: found.reasons,
-            clean: found.transform.as_ref().map(Transform::rules).unwrap_or_default(),
-        })
-        .collect()
+/// What may fill each target column, best first, from everything that is known of both sides.
+fn proposals(workspace: &Workspace, mapping: &Mapping, monitor: &dyn Monitor) -> Result<Vec<Proposal>> {
+    let mut found = workspace.studio(mapping, monitor)?.found;
+    found.sort_by_key(|one| one.rank);
+    let proposal = |found: Suggestion| Proposal {
+        field: found.field(),
+        kind: found.transform.as_ref().map(|transform| transform.kind.word()),
+        tried: found.transform.as_ref().and_then(|it| it.trial.as_ref()).map(|trial| (trial.rows, trial.failed)),
+        to: found.to,
+        from: found.from,
+        score: found.score,
+        reasons: found.reasons,
+    };
+    Ok(found.into_iter().map(proposal).collect())
 }
 
 /// The mapping a text stands for, or one error that names the first problem.

@@ -1,4 +1,5 @@
 //! Beginning a project between two files, folders or databases: platforms, and a suggested mapping for each pair of objects.
+pub(crate) mod begin;
 mod evidence;
 mod key;
 mod links;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use crm_core::Error;
 use crm_core::project::edit::MappingEdit;
-use crm_core::project::{
-    Field, Mapping, OnError, OnMiss, OnNull, Origin, Problem, RuleConfig, WriteRule, load_mapping,
-};
+use crm_core::project::{Field, Mapping, OnError, OnMiss, OnNull, Origin, Problem, WriteRule, load_mapping};
 use crm_core::workspace::Preview;
 
 use super::complete::{Completion, Names};
 use crate::app::editor::Editor;
 use crate::app::key::{Key, KeyCode};
-use crate::app::msg::{MappingText, Proposal};
+use crate::app::msg::{Lesson, MappingText, Proposal};
 use crate::app::shared::{Shared, Tone};
 
 /// Keys of a field in the order in which people read them.
@@ -79,11 +77,8 @@ fn field_of(shared: &Shared, target: &str, source: &str) -> Field {
 }
 
 /// Fills a target field from a source column; its steps stay.
-pub(super) fn link(shared: &mut Shared, target: &str, source: &str, clean: &[String]) {
-    let mut field = field_of(shared, target, source);
-    if field.clean.is_empty() {
-        field.clean = rules(clean);
-    }
+pub(super) fn link(shared: &mut Shared, target: &str, source: &str) {
+    let field = field_of(shared, target, source);
     change(shared, format!("link {target} <- {source}"), |edit| {
         edit.set_field(&field);
         Ok(())
@@ -92,23 +87,33 @@ pub(super) fn link(shared: &mut Shared, target: &str, source: &str, clean: &[Str
 
 /// Accepts several suggestions as one edit.
 pub(super) fn link_all(shared: &mut Shared, proposals: &[Proposal]) {
-    let fields: Vec<Field> = proposals
-        .iter()
-        .map(|proposal| {
-            let mut field = field_of(shared, &proposal.to, &proposal.from);
-            field.clean = rules(&proposal.clean);
-            field
-        })
-        .collect();
-    change(shared, format!("accept {} suggestions", fields.len()), |edit| {
+    let fields: Vec<Field> = proposals.iter().map(|proposal| proposal.field.clone()).collect();
+    let label = match proposals {
+        [one] => format!("link {} <- {}", one.to, one.from),
+        all => format!("accept {} suggestions", all.len()),
+    };
+    change(shared, label, |edit| {
         edit.set_fields(&fields);
         Ok(())
     });
-    shared.tell(Tone::Good, format!("{} suggestions accepted; u takes them back", fields.len()));
+    let mapping = shared.mapping_name().to_owned();
+    for proposal in proposals {
+        let (from, to) = (proposal.from.clone(), proposal.to.clone());
+        shared.lessons.push((mapping.clone(), Lesson { from, to, fits: true }));
+    }
+    if fields.len() > 1 {
+        shared.tell(Tone::Good, format!("{} suggestions accepted; u takes them back", fields.len()));
+    }
 }
 
-fn rules(names: &[String]) -> Vec<RuleConfig> {
-    names.iter().map(|name| RuleConfig { name: name.clone(), setting: None }).collect()
+/// Leaves all these source columns behind on purpose, as one edit.
+pub(super) fn ignore_all(shared: &mut Shared, columns: &[String]) {
+    let mut names = shared.mapping().map(|mapping| mapping.ignore.clone()).unwrap_or_default();
+    names.extend_from_slice(columns);
+    change(shared, format!("leave {} columns behind", columns.len()), |edit| {
+        edit.set_texts("ignore", Some(&names));
+        Ok(())
+    });
 }
 
 /// Takes a field out of the mapping.
@@ -121,12 +126,7 @@ pub(super) fn unlink(shared: &mut Shared, target: &str) {
 
 /// Leaves a source column behind on purpose.
 pub(super) fn ignore(shared: &mut Shared, column: &str) {
-    let mut names = shared.mapping().map(|mapping| mapping.ignore.clone()).unwrap_or_default();
-    names.push(column.to_owned());
-    change(shared, format!("leave {column} behind"), |edit| {
-        edit.set_texts("ignore", Some(&names));
-        Ok(())
-    });
+    ignore_all(shared, &[column.to_owned()]);
 }
 
 /// Sets one of [`OPTIONS`].

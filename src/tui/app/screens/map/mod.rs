@@ -1,4 +1,5 @@
 //! The Map screen: which column fills which field, by which steps, and what comes of it on real rows.
+mod begin;
 mod complete;
 mod edit;
 mod fields;
@@ -15,11 +16,13 @@ pub use edit::FieldEditor;
 pub use fields::{FieldRow, Status};
 pub use values::{ValueRow, ValuesEditor};
 
+use begin::Begin;
+
 use super::ScreenState;
 use crate::app::action::Action;
 use crate::app::key::Key;
 use crate::app::list::ListState;
-use crate::app::msg::{Answer, Columns, Lane, MappingText, ObjectSpec, Proposal, Request};
+use crate::app::msg::{Answer, Columns, Lane, Lesson, MappingText, ObjectSpec, Proposal, Request};
 use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone, Wanted};
 use crate::app::thousands;
@@ -30,7 +33,7 @@ pub const WIDE: usize = 100;
 /// Rows of a preview: enough to find some that fail.
 pub const SAMPLE: usize = 200;
 /// Score from which suggestions are accepted in one go.
-const SURE: f64 = 0.9;
+pub const SURE: f64 = 0.9;
 
 /// State of the Map screen.
 #[derive(Debug, Default)]
@@ -57,8 +60,8 @@ pub struct MapScreen {
     pub values: Option<ValuesEditor>,
     /// The column that a target is being chosen for.
     placing: Option<String>,
-    /// Which of a field's suggestions is shown.
-    choice: usize,
+    /// The mapping that is being begun.
+    begin: Begin,
     /// The source, described: how full its columns are.
     pub profile: Option<Arc<Profile>>,
     wanted_columns: Wanted<(String, String, String, u64)>,
@@ -95,8 +98,7 @@ impl MapScreen {
     /// The suggestion that is shown for the field at the cursor.
     pub fn proposal<'a>(&'a self, shared: &'a Shared) -> Option<&'a Proposal> {
         let row = self.row().filter(|row| row.field.is_none())?;
-        let count = self.proposals_for(&row.target, shared).count();
-        self.proposals_for(&row.target, shared).nth(self.choice % count.max(1))
+        self.proposals_for(&row.target, shared).next()
     }
     /// Mapped, failing, required and empty, and with a suggestion: for the heading.
     pub fn tally(&self, shared: &Shared) -> (usize, usize, usize, usize) {
@@ -138,7 +140,7 @@ impl MapScreen {
         let Some(target) = self.row().map(|row| row.target.clone()) else { return };
         if columns >= WIDE {
             if let Some(source) = self.source().map(str::to_owned) {
-                edit::link(shared, &target, &source, &[]);
+                edit::link(shared, &target, &source);
             }
             return;
         }
@@ -160,10 +162,7 @@ impl MapScreen {
     }
     fn accept(&mut self, shared: &mut Shared) {
         match self.proposal(shared).cloned() {
-            Some(proposal) => {
-                edit::link(shared, &proposal.to, &proposal.from, &proposal.clean);
-                self.choice = 0;
-            }
+            Some(proposal) => edit::link_all(shared, &[proposal]),
             None => shared.tell(Tone::Info, "there is no suggestion for this field"),
         }
     }
@@ -182,8 +181,36 @@ impl MapScreen {
         if let Some(proposal) = self.proposal(shared).cloned() {
             let mapping = shared.mapping_name().to_owned();
             shared.tell(Tone::Info, format!("{} is not suggested for {} again", proposal.from, proposal.to));
+            let (from, to) = (proposal.from.clone(), proposal.to.clone());
+            shared.lessons.push((mapping.clone(), Lesson { from, to, fits: false }));
             shared.refused.push((mapping, proposal.to, proposal.from));
-            self.choice = 0;
+        }
+    }
+    /// All suggestions for the field at the cursor, with why.
+    fn show_others(&self, shared: &mut Shared) {
+        let Some(row) = self.row() else { return };
+        let target = row.target.clone();
+        let of_target = self.proposals.iter().filter(|proposal| proposal.to == target);
+        let items: Vec<(String, String)> = of_target
+            .map(|proposal| {
+                let refused = !self.proposals_for(&target, shared).any(|one| one == proposal);
+                let refused = if refused { "refused before; " } else { "" };
+                (proposal.words(), format!("{:.2} {refused}{}", proposal.score, proposal.reasons.join(", ")))
+            })
+            .collect();
+        if items.is_empty() {
+            return shared.tell(Tone::Info, "there is no suggestion for this field");
+        }
+        let title = format!("What may fill {target}");
+        shared.open(Overlay::Pick(Picker::new(title, Tag::Choose("suggestion"), items, 0)));
+    }
+    /// To the next field that nothing fills.
+    fn next_open(&mut self, shared: &mut Shared) {
+        let count = self.fields.len();
+        let mut order = (1..=count).map(|step| (self.targets.cursor + step) % count.max(1));
+        match order.find(|at| self.fields[*at].field.is_none()) {
+            Some(at) => self.targets.select(at),
+            None => shared.tell(Tone::Good, "every field is filled"),
         }
     }
     fn next_problem(&mut self, shared: &mut Shared) {
@@ -234,18 +261,27 @@ impl MapScreen {
             shared.tell(Tone::Good, "nothing is left behind: every column with data goes somewhere, or is in ignore");
             return;
         }
+        let all = left.len();
         let items = left.iter().map(|(column, filled)| {
             let personal = Self::is_personal_source(&column.name, shared);
             let top = column.top.iter().take(4).map(|(value, _)| covered(value, personal, shared.revealed));
             let top = top.collect::<Vec<_>>().join(" | ");
             (column.name.clone(), format!("{filled:>9} filled  {top}"))
         });
-        let picker = Picker::new("Left behind, with data", Tag::Choose("left behind"), items.collect(), 0);
+        let mut items: Vec<(String, String)> = items.collect();
+        if all > 1 {
+            items.push((format!("leave all {all} behind on purpose"), "lists them in ignore = [...]".to_owned()));
+        }
+        let picker = Picker::new("Left behind, with data", Tag::Choose("left behind"), items, 0);
         shared.open(Overlay::Pick(picker));
     }
     /// A column that was left behind was picked: where to?
     fn ask_where(&mut self, item: usize, shared: &mut Shared) {
-        let Some(column) = self.left_behind(shared).get(item).map(|(column, _)| column.name.clone()) else { return };
+        let left: Vec<String> = self.left_behind(shared).iter().map(|(column, _)| column.name.clone()).collect();
+        if item > 0 && item == left.len() {
+            return edit::ignore_all(shared, &left);
+        }
+        let Some(column) = left.get(item).cloned() else { return };
         let ignore = ("leave it behind on purpose".to_owned(), "lists it in ignore = [...]".to_owned());
         let fields = self.fields.iter().filter(|row| row.field.is_none());
         let items = std::iter::once(ignore).chain(fields.map(|row| (row.target.clone(), row.declared.clone())));
@@ -260,7 +296,7 @@ impl MapScreen {
             None => edit::ignore(shared, &column),
             Some(item) => {
                 if let Some(row) = open.nth(item) {
-                    edit::link(shared, &row.target, &column, &[]);
+                    edit::link(shared, &row.target, &column);
                 }
             }
         }
@@ -277,10 +313,8 @@ impl MapScreen {
     }
     fn open_editor(&mut self, shared: &mut Shared) {
         let Some(row) = self.row() else { return };
-        let field = row.field.clone().unwrap_or_else(|| {
-            let source = self.proposal(shared).map(|proposal| proposal.from.clone());
-            Field::new(row.target.clone(), Origin::From(source.unwrap_or_default()))
-        });
+        let field = row.field.clone().or_else(|| self.proposal(shared).map(|proposal| proposal.field.clone()));
+        let field = field.unwrap_or_else(|| Field::new(row.target.clone(), Origin::From(String::new())));
         self.editor = Some(FieldEditor::new(&field));
         self.complete(shared);
         self.try_edited(shared);
@@ -388,17 +422,18 @@ impl ScreenState for MapScreen {
             Action::Accept => self.accept(shared),
             Action::AcceptAll => self.accept_all(shared),
             Action::Refuse => self.refuse(shared),
-            Action::OtherSuggestion => self.choice += 1,
+            Action::OtherSuggestion => self.show_others(shared),
+            Action::NextOpen => self.next_open(shared),
+            Action::NewMapping => {
+                shared.ask(Lane::NewMapping, "listing the objects of all platforms", Request::Objects);
+            }
             Action::NextProblem => self.next_problem(shared),
             Action::LeftBehind => self.show_left_behind(shared),
             Action::FieldOptions => self.choose_option(shared),
             Action::Values => values::open(self, shared),
             Action::Plan => shared.make_plan(),
             _ if self.in_sources => return self.sources.act(action),
-            _ => {
-                self.choice = 0;
-                return self.targets.act(action);
-            }
+            _ => return self.targets.act(action),
         }
         true
     }
@@ -420,7 +455,9 @@ impl ScreenState for MapScreen {
         match (lane, answer) {
             (Lane::Columns, Answer::Columns(columns)) => {
                 self.columns = Some(columns.clone());
-                shared.ask(Lane::Suggest, "looking for what fits", Request::Suggest(columns.clone()));
+                if let Some(text) = shared.draft().map(crate::app::draft::Draft::text) {
+                    shared.ask(Lane::Suggest, "looking for what fits", Request::Suggest(text));
+                }
                 if let Some(mapping) = shared.mapping() {
                     let from = &mapping.from;
                     let object = ObjectSpec {
@@ -433,6 +470,7 @@ impl ScreenState for MapScreen {
             }
             (Lane::MapPreview, Answer::Preview(preview)) => self.answer_preview(preview),
             (Lane::Suggest, Answer::Proposals(proposals)) => self.proposals = Arc::clone(proposals),
+            (Lane::NewMapping, Answer::Objects(platforms)) => self.begin.choose(platforms, shared),
             (Lane::SourceProfile, Answer::Profile(profile)) => self.profile = Some(Arc::clone(profile)),
             (Lane::MapFile, _) => values::refresh(self, shared),
             (Lane::FieldValues, Answer::Values(rows)) => {
@@ -453,9 +491,17 @@ impl ScreenState for MapScreen {
             (Tag::Choose("source column"), Reply::Picked(item)) => {
                 let source = self.columns.as_ref().and_then(|columns| columns.source.get(*item));
                 if let (Some(source), Some(row)) = (source.map(|column| column.name.clone()), self.row()) {
-                    edit::link(shared, &row.target, &source, &[]);
+                    edit::link(shared, &row.target, &source);
                 }
             }
+            (Tag::Choose("suggestion"), Reply::Picked(item)) => {
+                let target = self.row().map(|row| row.target.clone()).unwrap_or_default();
+                let found = self.proposals.iter().filter(|proposal| proposal.to == target).nth(*item).cloned();
+                if let Some(proposal) = found {
+                    edit::link_all(shared, &[proposal]);
+                }
+            }
+            (Tag::Choose("new from" | "new to"), Reply::Picked(item)) => self.begin.picked(*item, shared),
             (Tag::Choose("left behind"), Reply::Picked(item)) => self.ask_where(*item, shared),
             (Tag::Choose("where"), Reply::Picked(item)) => self.place(*item, shared),
             (Tag::Choose("field option"), Reply::Picked(item)) => {

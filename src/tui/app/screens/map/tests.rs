@@ -1,13 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
 use crm_core::map::{Failure, Fate, StepCount};
-use crm_core::platform::ColumnInfo;
+use crm_core::platform::{ColumnInfo, ObjectInfo};
+use crm_core::project::RuleConfig;
 use crm_core::table::Window;
 
 use super::*;
 use crate::app::App;
 use crate::app::history::FileEdit;
-use crate::app::msg::{Effect, Msg};
+use crate::app::msg::{Effect, Msg, PlatformObjects};
 use crate::app::tests::{answer, app, parse, press};
 
 const MAPPING: &str = "# people\nfrom = \"legacy:contacts\"\nto = \"nova:contacts\"\nkey = [\"legacy_id\"]\n\n[fields]\nlegacy_id = \"CONTACT_ID\"\nemail = { from = \"EMAIL_ADDR\", clean = [\"trim\", \"lower\", \"email\"] }\n";
@@ -78,7 +79,12 @@ pub(crate) fn mapped() -> App {
         from: from.into(),
         score,
         reasons: vec!["the names mean the same".into()],
-        clean: vec!["trim".into()],
+        field: Field {
+            clean: vec![RuleConfig { name: "trim".into(), setting: None }],
+            ..Field::new("phone", Origin::From(from.into()))
+        },
+        kind: Some("clean"),
+        tried: Some((100, 3)),
     };
     let proposals = vec![proposal("PHONE1", 0.93), proposal("CONTACT_ID", 0.41)];
     answer(&mut app, Lane::Suggest, Ok(Answer::Proposals(Arc::new(proposals))));
@@ -123,6 +129,70 @@ fn a_suggestion_is_accepted_undone_and_refused() {
     assert_eq!(app.screens.map.proposal(&app.shared).unwrap().from, "CONTACT_ID");
     press(&mut app, "x");
     assert!(app.screens.map.proposal(&app.shared).is_none());
+}
+
+#[test]
+fn all_suggestions_of_a_field_are_shown_with_why_and_one_is_picked() {
+    let mut app = mapped();
+    press(&mut app, "down down x s");
+    let Some(Overlay::Pick(picker)) = app.overlays.last() else { panic!("a list opens") };
+    assert_eq!(picker.items[0].0, "PHONE1, clean, 3 of 100 fail");
+    assert_eq!(picker.items[0].1, "0.93 refused before; the names mean the same");
+    press(&mut app, "down enter");
+    parse(&mut app);
+    assert!(text(&app).contains("phone = { from = \"CONTACT_ID\", clean = [\"trim\"] }"), "{}", text(&app));
+}
+
+#[test]
+fn what_was_said_of_suggestions_is_remembered_with_the_saved_mapping() {
+    let mut app = mapped();
+    press(&mut app, "down down x a");
+    parse(&mut app);
+    assert!(app.shared.jobs.keys().all(|lane| *lane != Lane::Remember), "nothing before it is saved");
+    press(&mut app, "^S");
+    let saved = app.shared.draft().unwrap().text();
+    let mapping = crm_core::project::load_mapping(std::path::Path::new("."), &saved.path, &saved.text).unwrap();
+    let project = crm_core::project::Project { mappings: vec![mapping], ..Default::default() };
+    let effects = answer(&mut app, Lane::Save, Ok(Answer::Saved(vec![saved], Box::new(project))));
+    let lessons = effects.into_iter().find_map(|effect| match effect {
+        Effect::Ask(_, Request::Remember(lessons)) => Some(lessons),
+        _ => None,
+    });
+    let lesson = |from: &str, fits| Lesson { from: from.into(), to: "phone".into(), fits };
+    assert_eq!(lessons.unwrap(), [lesson("PHONE1", false), lesson("CONTACT_ID", true)]);
+    assert!(app.shared.lessons.is_empty());
+}
+
+#[test]
+fn fields_that_nothing_fills_are_walked_through() {
+    let mut app = mapped();
+    press(&mut app, "N");
+    assert_eq!(app.screens.map.row().unwrap().target, "phone");
+    press(&mut app, "a");
+    parse(&mut app);
+    press(&mut app, "N N");
+    assert_eq!(app.screens.map.row().unwrap().target, "owner_id");
+}
+
+#[test]
+fn a_mapping_is_begun_between_two_objects_of_different_platforms() {
+    let mut app = app(&[]);
+    app.update(Msg::Resize(80, 24));
+    press(&mut app, "2 +");
+    let platform = |name: &str, objects: &[&str]| PlatformObjects {
+        platform: name.into(),
+        kind: "csv".into(),
+        objects: Ok(objects.iter().map(|name| ObjectInfo { name: (*name).into(), rows: None, bytes: None }).collect()),
+    };
+    let platforms = vec![platform("old", &["people", "firms"]), platform("new", &["contacts"])];
+    answer(&mut app, Lane::NewMapping, Ok(Answer::Objects(platforms)));
+    let effects = press(&mut app, "enter enter");
+    let asked = effects.into_iter().find_map(|effect| match effect {
+        Effect::Ask(_, Request::NewMapping(from, to)) => Some((from, to)),
+        _ => None,
+    });
+    let place = |platform: &str, object: &str| (platform.to_owned(), object.to_owned());
+    assert_eq!(asked.unwrap(), (place("old", "people"), place("new", "contacts")));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::app::App;
-use crate::app::screens::map::{FieldRow, MapScreen, Status, WIDE};
+use crate::app::msg::Proposal;
+use crate::app::screens::map::{FieldRow, MapScreen, SURE, Status, WIDE};
 use crate::app::words::covered;
 use crate::view::table::{self, Cell, Column, Selection};
 use crate::view::text::{number, wrap};
@@ -45,7 +46,7 @@ fn unreadable(frame: &mut Frame, area: Rect, app: &App, look: &Look) {
     let Some(draft) = app.shared.draft() else {
         let words = [
             " This project has no mapping yet.",
-            " crm-console init OLD NEW writes a first one; f5 reads the project again.",
+            " + begins one between two objects; crm-console init OLD NEW writes a whole project.",
         ];
         for (row, words) in words.iter().enumerate() {
             widgets::put(frame, area, row + 1, words, look.theme.dim(), look);
@@ -77,6 +78,20 @@ fn tally(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: &Lo
     );
     let style = if failing + required > 0 { look.theme.warn() } else { look.theme.good() };
     widgets::put(frame, area, 0, &text, style, look);
+}
+
+/// Mark of a suggestion, told apart without colour: sure enough to be accepted with the others, or to be looked at.
+fn sureness(score: f64) -> char {
+    if score >= SURE { '*' } else { '?' }
+}
+
+/// Mark of a field in the lists.
+fn mark(row: &FieldRow, proposal: Option<&Proposal>) -> String {
+    match (row.status, proposal) {
+        (Status::Suggested, Some(proposal)) => sureness(proposal.score),
+        (status, _) => status.mark(),
+    }
+    .to_string()
 }
 
 /// Style of a field's status.
@@ -125,12 +140,16 @@ fn list(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: &Loo
             (None, Some(proposal)) => (format!("{}?", proposal.from), true),
             _ => (row.origin(), row.field.is_none()),
         };
+        let transform = match (&row.field, proposal.and_then(|one| one.kind)) {
+            (None, Some(kind)) => format!("{kind}?"),
+            _ => row.transform(),
+        };
         vec![
-            Cell::new(row.status.mark().to_string(), style),
+            Cell::new(mark(row, proposal), style),
             Cell::from(format!("{}{star}", row.target)),
             Cell::new(if row.field.is_some() { "<-" } else { "" }, look.theme.dim()),
             Cell::new(from, if dim { look.theme.dim() } else { look.theme.plain() }),
-            Cell::new(row.transform(), look.theme.dim()),
+            Cell::new(transform, look.theme.dim()),
             Cell::new(if row.fails > 0 { number(row.fails) } else { String::new() }, look.theme.warn()),
             Cell::new(status_text(row, app, screen), style),
         ]
@@ -157,7 +176,8 @@ fn evidence(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: 
             Some(proposal) => {
                 let count = screen.proposals_for(&row.target, &app.shared).count();
                 let more = if count > 1 { format!("  (s: {} others)", count - 1) } else { String::new() };
-                let text = format!(" ? {} {:.2}: {}{more}", proposal.from, proposal.score, proposal.reasons.join(", "));
+                let (words, why) = (proposal.words(), proposal.reasons.join(", "));
+                let text = format!(" {} {words} {:.2}: {why}{more}", sureness(proposal.score), proposal.score);
                 widgets::put(frame, body, at, &text, look.theme.changed(), look);
                 let samples = samples(&proposal.from, app, screen, look);
                 widgets::put(frame, body, at + 1, &format!("   {samples}"), look.theme.dim(), look);

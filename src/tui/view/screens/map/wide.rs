@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{samples, status_style, status_text};
+use super::{mark, samples, status_style, status_text};
 use crate::app::App;
 use crate::app::screens::map::MapScreen;
 use crate::view::Look;
@@ -66,7 +66,7 @@ fn draw_targets(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, lo
         let star = if row.required { " *" } else { "" };
         let proposal = screen.proposals_for(&row.target, &app.shared).next();
         let transform = match (&row.field, proposal) {
-            (None, Some(proposal)) => format!("{}?", proposal.from),
+            (None, Some(proposal)) => format!("{}? {}", proposal.from, proposal.kind.unwrap_or_default()),
             (Some(field), _) => match &field.origin {
                 Origin::From(_) => row.transform(),
                 Origin::Sql(_) | Origin::Const(_) => row.origin(),
@@ -74,7 +74,7 @@ fn draw_targets(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, lo
             (None, None) => "-".into(),
         };
         vec![
-            Cell::new(row.status.mark().to_string(), style),
+            Cell::new(mark(row, proposal), style),
             Cell::from(format!("{}{star}", row.target)),
             Cell::new(transform, look.theme.dim()),
             Cell::new(if row.fails > 0 { number(row.fails) } else { String::new() }, look.theme.warn()),
