@@ -62,6 +62,8 @@ pub(super) struct Lane {
     pub(super) sign: Option<(Sign, Instant)>,
     /// How long a source file that became shorter must have been left alone before it is read.
     pub(super) at_rest: Duration,
+    /// Bytes of the source when it was last read and believed.
+    pub(super) whole_bytes: u64,
     files: Seen,
     retry: Option<Instant>,
     rest: Option<Instant>,
@@ -136,6 +138,7 @@ impl Lane {
             whole: false,
             sign: None,
             at_rest: super::half::AT_REST,
+            whole_bytes: 0,
             files: Seen::now(workspace),
             retry: None,
             rest: None,
