@@ -204,9 +204,14 @@ pub struct FieldEditor {
 impl FieldEditor {
     /// Begins with a field as it is.
     pub(super) fn new(field: &Field) -> Self {
+        let mut text = Editor::new(&lines_of(field));
+        if field.origin == Origin::From(String::new()) {
+            // Between the quotes.
+            text.key(Key { code: KeyCode::Left, ctrl: false, alt: false });
+        }
         Self {
             target: field.target.clone(),
-            text: Editor::new(&lines_of(field)),
+            text,
             preview: None,
             problem: None,
             completion: Completion::default(),

@@ -65,6 +65,11 @@ fn unreadable(frame: &mut Frame, area: Rect, app: &App, look: &Look) {
 }
 
 fn tally(frame: &mut Frame, area: Rect, app: &App, screen: &MapScreen, look: &Look) {
+    // A text that cannot be read shows the fields as they were: why stands above them.
+    if let Some(problem) = app.shared.draft().and_then(|draft| draft.problems.first()) {
+        let text = format!(" ! {}: {} (u undoes)", problem.field, problem.message);
+        return widgets::put(frame, area, 0, &text, look.theme.bad(), look);
+    }
     let (mapped, failing, required, suggested) = screen.tally(&app.shared);
     let left = screen.left_behind(&app.shared).len();
     let rest = match (&screen.columns, &screen.profile) {

@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 
 use crate::app::msg::Msg;
 use crate::app::screens::map::tests::mapped;
-use crate::app::tests::{app, press};
+use crate::app::tests::{app, parse, press};
 use crate::view::tests::{plain, screen};
 
 #[test]
@@ -62,6 +62,47 @@ fn a_field_under_edit_and_an_expression_with_its_error() {
     app.screens.map.editor.as_mut().unwrap().problem = Some(problem);
     let shown = screen(&mut app, 80, 24, &plain());
     assert!(shown.contains("  lower(trim(EMAIL_ADR))\n             ^^^^^^^^^\n"), "{shown}");
+}
+
+#[test]
+fn a_mapping_that_cannot_be_read_says_why_above_its_fields() {
+    let mut app = mapped();
+    press(&mut app, "g d");
+    parse(&mut app);
+    let shown = screen(&mut app, 80, 24, &plain());
+    assert!(shown.contains(" ! key") && shown.contains("(u undoes)"), "{shown}");
+}
+
+#[test]
+fn an_empty_field_is_edited_between_its_quotes_with_the_columns_at_hand() {
+    let mut app = mapped();
+    press(&mut app, "G enter");
+    let shown = screen(&mut app, 80, 24, &plain());
+    assert!(shown.contains(" tab CONTACT_ID  EMAIL_ADDR  PHONE1"), "{shown}");
+    press(&mut app, "tab");
+    assert!(screen(&mut app, 80, 24, &plain()).contains(" from = \"CONTACT_ID\""));
+}
+
+#[test]
+fn states_of_the_studio_on_a_wide_screen() {
+    let mut app = mapped();
+    let mut all = vec![screen(&mut app, 160, 50, &plain())];
+    for keys in ["down down s", "esc enter", "esc b"] {
+        press(&mut app, keys);
+        all.push(screen(&mut app, 160, 50, &plain()));
+    }
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn states_of_the_studio_on_a_small_screen() {
+    let mut app = mapped();
+    let mut all = Vec::new();
+    for keys in ["down down s", "esc b"] {
+        press(&mut app, keys);
+        all.push(screen(&mut app, 80, 24, &plain()));
+    }
+    insta::assert_snapshot!(all.join("\n"));
 }
 
 #[test]
