@@ -153,6 +153,7 @@ actions! {
     SyncPause "sync_pause" "pause" Sync [] "Pause the mapping, or let it go on.";
     SyncResync "sync_resync" "resync" Sync [dangerous] "Compare everything of the mapping again, or the record of the event.";
     SyncUndo "sync_undo" "undo" Sync [dangerous] "Plan to take back what sync did for the mapping within a span of time. Nothing is written before that plan is confirmed.";
+    SyncDiff "sync_diff" "differences" Sync [] "What differs between both sides of the mapping now, by field and row: a plan of everything, on the Diff screen.";
     SyncTrace "sync_trace" "trace" Sync [] "The way of the event's record: its events and its steps.";
     SyncAudit "sync_audit" "audit" Sync [] "Count both sides of the mapping and compare with what was kept.";
     SyncSilence "sync_silence" "silence 30m" Sync [] "Be quiet about the mapping's alarms for 30 minutes; again ends that.";

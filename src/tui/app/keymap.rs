@@ -191,6 +191,7 @@ const SYNC: &[Row] = &[
     ("s", Action::SyncSilence),
     ("L", Action::SyncLog),
     ("o", Action::SyncOpenOnly),
+    ("D", Action::SyncDiff),
     ("x", Action::Reveal),
     ("tab", Action::NextPane),
     ("E", Action::SyncEnd),

@@ -9,7 +9,7 @@ mod why;
 use std::collections::BTreeMap;
 
 use crm_core::journal::sync::{EventFilter, EventLine, LaneState, LaneStatus, LogLine, LoopState, ScoreLine};
-use crm_core::workspace::Revealed;
+use crm_core::workspace::{PlanAsk, Revealed};
 
 pub use conflicts::Conflicts;
 pub use why::{Weight, event_lines, lane_lines};
@@ -264,6 +264,12 @@ impl ScreenState for SyncScreen {
             Action::SyncSilence => orders::silence(self.lane(shared).cloned(), shared),
             Action::SyncResync => orders::ask_resync(self.lane(shared).cloned(), self.event().cloned(), shared),
             Action::SyncTrace => self.trace(shared),
+            Action::SyncDiff => {
+                if let Some(name) = self.lane(shared).map(|lane| lane.mapping.clone()) {
+                    let mode = Some(crm_core::project::Mode::Full);
+                    shared.plan_as(PlanAsk { mappings: vec![name], mode, ..PlanAsk::default() });
+                }
+            }
             Action::SyncUndo => span::begin(self.lane(shared).cloned(), shared),
             Action::SyncLog => {
                 self.show_log = !self.show_log;
@@ -423,9 +429,12 @@ impl ScreenState for SyncScreen {
                     && (!lane.alarms(shared.sync.now).is_empty() || silent_until(lane, shared.sync.now).is_some())
             }),
             Action::SyncRejects => lane.is_some_and(|lane| lane.rejects > 0) || self.is_filtered(),
-            Action::SyncWhy | Action::SyncLog | Action::SyncOpenOnly | Action::Search | Action::NextPane => {
-                lane.is_some()
-            }
+            Action::SyncDiff
+            | Action::SyncWhy
+            | Action::SyncLog
+            | Action::SyncOpenOnly
+            | Action::Search
+            | Action::NextPane => lane.is_some(),
             Action::TakeSource
             | Action::TakeTarget
             | Action::TakeLike

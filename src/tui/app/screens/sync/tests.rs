@@ -332,6 +332,19 @@ fn all_of_a_mapping_or_one_record_is_compared_again_after_a_question() {
 }
 
 #[test]
+fn what_differs_is_shown_by_field_and_row_on_the_diff_screen() {
+    let mut app = with(seen(troubled()));
+    let effects = press(&mut app, "D");
+    let asked = effects.into_iter().find_map(|effect| match effect {
+        Effect::Ask(_, Request::Plan(ask)) => Some(ask),
+        _ => None,
+    });
+    let asked = asked.unwrap();
+    assert_eq!((asked.mappings, asked.mode), (vec!["contacts".to_owned()], Some(crm_core::project::Mode::Full)));
+    assert_eq!(app.screen, ScreenId::Diff);
+}
+
+#[test]
 fn what_is_held_is_looked_at_as_a_plan_and_released_by_the_targets_name() {
     let mut app = with(seen(troubled()));
     press(&mut app, "H");
