@@ -18,6 +18,7 @@ use crate::app::list::ListState;
 use crate::app::msg::{Answer, Lane, Request};
 use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone};
+use crate::app::thousands;
 use crate::app::words::Words;
 
 /// The counts of the balance in their order, with headings: what is read is the sum of the first seven; deleted and
@@ -194,6 +195,7 @@ impl DiffScreen {
         } else if left > 0 {
             words.push(format!("{left} rows are not carried over; they are kept with their reasons."));
         }
+        words.extend(plan.mappings.iter().filter_map(left_behind));
         words.push(format!("Type {} to confirm:", plan.confirm));
         let title = if reverts.is_some() { "Revert" } else { "Migrate" };
         let mut question = Question::text(title, Tag::Migrate, "");
@@ -404,6 +406,16 @@ impl ScreenState for DiffScreen {
         }
         !needs_plan || shared.plan.is_some()
     }
+}
+
+/// What of a mapping's source goes nowhere although it holds something: whoever confirms the plan has seen it.
+fn left_behind(mapping: &MappingPlan) -> Option<String> {
+    let left = &mapping.left_behind;
+    let named: Vec<String> =
+        left.iter().take(3).map(|one| format!("{} ({} rows)", one.column, thousands(one.filled))).collect();
+    let more = if left.len() > named.len() { format!(" and {} more", left.len() - named.len()) } else { String::new() };
+    (!named.is_empty())
+        .then(|| format!("{} leaves behind what holds data: {}{more}.", mapping.mapping, named.join(", ")))
 }
 
 /// The command that runs a plan.

@@ -132,6 +132,19 @@ fn rejects_come_by_cause_and_lead_to_the_field() {
 }
 
 #[test]
+fn whoever_confirms_sees_what_is_left_behind_with_data_in_it() {
+    let mut left = plan();
+    let column = |name: &str, filled| crm_core::plan::LeftBehind { column: name.into(), filled };
+    left.mappings[0].left_behind = vec![column("SCORE", 1_964), column("FAX", 9), column("X1", 2), column("X2", 1)];
+    let mut app = planned(left);
+    press(&mut app, "M");
+    let Some(Overlay::Ask(question)) = app.overlays.last() else { panic!("it asks") };
+    let lines: Vec<String> = question.lines.iter().map(|line| line.shown(true)).collect();
+    let wanted = "contacts leaves behind what holds data: SCORE (1,964 rows), FAX (9 rows), X1 (2 rows) and 1 more.";
+    assert!(lines.contains(&wanted.to_owned()), "{lines:?}");
+}
+
+#[test]
 fn migrating_takes_the_targets_name_to_the_letter() {
     let mut app = planned(plan());
     press(&mut app, "M n o v a enter");

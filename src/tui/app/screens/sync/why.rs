@@ -73,7 +73,7 @@ pub fn lane_lines(lane: &LaneStatus, screen: &SyncScreen, shared: &Shared) -> Ve
         waits.push(format!("{} rows are left out: r", thousands(lane.rejects)));
     }
     if lane.left_alone > 0 {
-        waits.push(format!("{} records left alone, taken back: R carries them over", thousands(lane.left_alone)));
+        waits.push(format!("taken back and left alone: {} (R carries them over)", thousands(lane.left_alone)));
     }
     if screen.undelivered() > 0 {
         waits.push(format!("decisions on {} conflicts are not written: c, then w", screen.undelivered()));
