@@ -128,6 +128,9 @@ pub enum Event {
         /// Version of the target then, if it was.
         #[serde(default)]
         version: Option<ObjectVersion>,
+        /// Rows of the target then, if they were counted: what waited for other mappings changes them later.
+        #[serde(default)]
+        rows: Option<u64>,
     },
 }
 

@@ -110,7 +110,12 @@ impl Run<'_> {
                     staged::apply(self.dir, &plan.mapping, &result.to, &mut crosswalk)?;
                     self.agree(plan, &crosswalk, result.counts.after)?;
                     let version = connector.version(&plan.to.object).ok();
-                    log.write(Event::Recovered { mapping: plan.mapping.clone(), published: true, version })?;
+                    log.write(Event::Recovered {
+                        mapping: plan.mapping.clone(),
+                        published: true,
+                        version,
+                        rows: None,
+                    })?;
                 }
                 if !result.published && atomic {
                     // Staged is not written.

@@ -26,6 +26,8 @@ struct Intent {
 struct Recovered {
     /// Version of the target then.
     version: Option<ObjectVersion>,
+    /// Rows of the target then.
+    rows: Option<u64>,
 }
 
 /// What the journal says of one mapping.
@@ -76,8 +78,8 @@ impl History {
                 Event::Published { mapping, published } if mapping == name => {
                     history.published = Some(published.clone());
                 }
-                Event::Recovered { mapping, published: true, version } if mapping == name => {
-                    history.recovered = Some(Recovered { version: version.clone() });
+                Event::Recovered { mapping, published: true, version, rows } if mapping == name => {
+                    history.recovered = Some(Recovered { version: version.clone(), rows: *rows });
                 }
                 Event::Handing { mapping, rows } if mapping == name => history.doubt = Some(*rows),
                 Event::Batch { mapping, mark: Some(mark), .. } if mapping == name => {
@@ -114,7 +116,7 @@ impl History {
     ) -> Result<Option<Settled>> {
         let mapping = || plan.mapping.clone();
         if !self.is_published(plan, connector, dir)? {
-            log.write(Event::Recovered { mapping: mapping(), published: false, version: None })?;
+            log.write(Event::Recovered { mapping: mapping(), published: false, version: None, rows: None })?;
             return Ok(None);
         }
         let version = match (&self.published, &self.recovered) {
@@ -126,20 +128,25 @@ impl History {
         let mut result =
             MappingResult { mapping: mapping(), to: plan.to.to_string(), published: true, ..MappingResult::default() };
         let (mut causes, mut links_left) = (plan.causes.clone(), 0);
+        let counted = self.recovered.as_ref().and_then(|recovered| recovered.rows);
+        let rows = match (&self.published, counted) {
+            _ if self.nothing => None,
+            (Some(published), _) => Some(published.rows),
+            (None, Some(rows)) => Some(rows),
+            (None, None) => Some(count(connector, &plan.to.object)?),
+        };
         if self.nothing {
             result.counts = Counts { after: plan.counts.before, ..plan.counts };
         } else if let Some(intent) = &self.intent {
-            let (before, after) = match &self.published {
-                Some(published) => (published.before, published.rows),
-                None => (plan.counts.before, count(connector, &plan.to.object)?),
-            };
+            let before = self.published.as_ref().map_or(plan.counts.before, |published| published.before);
+            let after = rows.unwrap_or_default();
             result.counts = Counts { before, after, ..intent.counts };
             (result.moved, result.millis) = (intent.moved, intent.millis);
             (causes, links_left) = (intent.causes.clone(), intent.links_left);
         }
-        if !self.nothing && self.published.is_none() && self.recovered.is_none() {
+        if !self.nothing && self.published.is_none() && counted.is_none() {
             // Only now: what could not be counted has to be looked at again.
-            log.write(Event::Recovered { mapping: mapping(), published: true, version: version.clone() })?;
+            log.write(Event::Recovered { mapping: mapping(), published: true, version: version.clone(), rows })?;
         }
         most_rows_first(&mut causes);
         result.closes = result.counts.closes();
