@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::edit::{MappingEdit, write_text};
-use super::{Field, MAPPINGS_DIR, Origin, PROJECT_FILE, PlatformConfig, Project};
+use super::{Field, MAPPINGS_DIR, PROJECT_FILE, PlatformConfig, Project};
 use crate::error::{Error, Result};
 use crate::monitor::Silent;
 use crate::platform::{Connector, Registry, Schema, Source};
@@ -383,7 +383,7 @@ fn draft(
     written.sort_by_key(|item| place(&item.to));
     // An id that the target gives out is not written from outside: the crosswalk knows which record has which.
     let given = |name: &str| schema.column(name).is_some_and(|column| column.generated) || identity == Some(name);
-    let mut fields: Vec<Field> = written.iter().filter(|item| !given(&item.to)).map(|item| field(item)).collect();
+    let mut fields: Vec<Field> = written.iter().filter(|item| !given(&item.to)).map(|item| item.field()).collect();
     let sides = Sides {
         source: &source.fields,
         target: &target.fields,
@@ -498,16 +498,6 @@ impl Draft {
         }
         text
     }
-}
-
-/// The field that a suggestion comes to.
-fn field(item: &Suggestion) -> Field {
-    let mut field = match &item.transform {
-        Some(transform) => transform.field.clone(),
-        None => Field::new(&item.to, Origin::From(item.from.clone())),
-    };
-    field.pii = suggest::is_personal(&item.to) || suggest::is_personal(&item.from);
-    field
 }
 
 #[cfg(test)]
