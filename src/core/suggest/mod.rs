@@ -226,7 +226,7 @@ const PERSONAL: &[&str] = &[
 ];
 
 /// A name speaks of a person's data: to be masked until someone who knows says otherwise.
-pub(crate) fn is_personal(name: &str) -> bool {
+pub fn is_personal(name: &str) -> bool {
     names::parts(Vocabulary::usual(), name).iter().any(|part| part.meaning && PERSONAL.contains(&part.text.as_str()))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crm_core::project::{Field, Origin, Problem};
 use crm_core::table::profile::{ColumnProfile, Profile};
-use crm_core::workspace::{Preview, PreviewRows};
+use crm_core::workspace::{Preview, PreviewRows, Revealed};
 
 pub use complete::{Candidate, Completion};
 pub use edit::FieldEditor;
@@ -243,9 +243,11 @@ impl MapScreen {
         let found = profile.columns.iter().find(|one| one.name == column)?;
         Some(profile.rows.saturating_sub(found.nulls + found.blanks) as f64 / profile.rows as f64)
     }
-    /// Values of a source column of the mapping at hand are personal.
+    /// Values of a source column of the mapping at hand are personal: as its fields say, or as its name says where nobody has
+    /// said anything of it yet.
     pub fn is_personal_source(column: &str, shared: &Shared) -> bool {
-        shared.personal.source(shared.mapping_name(), column)
+        let said = shared.mapping().is_some_and(|mapping| mapping.fields.iter().any(|field| field.reads(column)));
+        shared.personal.source(shared.mapping_name(), column) || !said && crm_core::suggest::is_personal(column)
     }
     /// Values of a target field of the mapping at hand are personal.
     pub fn is_personal_target(target: &str, shared: &Shared) -> bool {
@@ -559,6 +561,16 @@ impl ScreenState for MapScreen {
             (None, Some(_)) => matches!(action, Action::Open | Action::EditField | Action::Undo | Action::Save),
             _ => true,
         }
+    }
+    fn personal(&self, shared: &Shared) -> Revealed {
+        let mut shown = shared.revealed_of(shared.mapping_name());
+        let source = self.columns.iter().flat_map(|columns| &columns.source).map(|column| &column.name);
+        // What only its name says is masked here, and so it is lifted here.
+        let named = source.filter(|name| {
+            Self::is_personal_source(name, shared) && !shared.personal.source(shared.mapping_name(), name)
+        });
+        shown.columns.extend(named.cloned());
+        shown
     }
     fn command(&self, shared: &Shared) -> Option<String> {
         let mapping = shared.mapping()?;

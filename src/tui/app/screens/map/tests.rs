@@ -333,6 +333,10 @@ fn personal_values_are_masked_until_revealed() {
     parse(&mut app);
     assert!(MapScreen::is_personal_source("EMAIL_ADDR", &app.shared));
     assert!(!MapScreen::is_personal_source("CONTACT_ID", &app.shared));
+    // Nothing reads it and nobody said what it is, but its name does; who lifts the mask is noted.
+    assert!(MapScreen::is_personal_source("PHONE1", &app.shared));
+    let shown = mapped();
+    assert_eq!(shown.screens.map.personal(&shown.shared).columns, ["PHONE1"]);
     press(&mut app, "X");
     assert!(app.shared.revealed);
     press(&mut app, "3 2");
