@@ -1,14 +1,16 @@
 //! The Map screen: which column fills which field, by which steps, and what comes of it on real rows.
 mod begin;
+mod behind;
 mod complete;
 mod edit;
 mod fields;
+mod suggestions;
 mod values;
 
 use std::sync::Arc;
 
 use crm_core::project::{Field, Origin, Problem};
-use crm_core::table::profile::{ColumnProfile, Profile};
+use crm_core::table::profile::Profile;
 use crm_core::workspace::{Preview, PreviewRows, Revealed};
 
 pub use complete::{Candidate, Completion};
@@ -22,7 +24,7 @@ use super::ScreenState;
 use crate::app::action::Action;
 use crate::app::key::Key;
 use crate::app::list::ListState;
-use crate::app::msg::{Answer, Columns, Lane, Lesson, MappingText, ObjectSpec, Proposal, Request};
+use crate::app::msg::{Answer, Columns, Lane, MappingText, ObjectSpec, Proposal, Request};
 use crate::app::overlay::{Overlay, Picker, Question, Reply, Tag};
 use crate::app::shared::{Shared, Tone, Wanted};
 use crate::app::thousands;
@@ -82,23 +84,6 @@ impl MapScreen {
         let Some(columns) = &self.columns else { return Vec::new() };
         let Some(at) = columns.sample.columns.iter().position(|name| name == column) else { return Vec::new() };
         columns.sample.rows.iter().filter_map(|row| row.get(at)?.as_deref()).take(5).collect()
-    }
-    /// Suggestions for a target field that were not refused, best first.
-    pub fn proposals_for<'a>(&'a self, target: &str, shared: &'a Shared) -> impl Iterator<Item = &'a Proposal> {
-        let mapping = shared.mapping_name();
-        let target = target.to_owned();
-        self.proposals.iter().filter(move |proposal| {
-            proposal.to == target
-                && !shared
-                    .refused
-                    .iter()
-                    .any(|(one, to, from)| *one == *mapping && *to == proposal.to && *from == proposal.from)
-        })
-    }
-    /// The suggestion that is shown for the field at the cursor.
-    pub fn proposal<'a>(&'a self, shared: &'a Shared) -> Option<&'a Proposal> {
-        let row = self.row().filter(|row| row.field.is_none())?;
-        self.proposals_for(&row.target, shared).next()
     }
     /// Mapped, failing, required and empty, and with a suggestion: for the heading.
     pub fn tally(&self, shared: &Shared) -> (usize, usize, usize, usize) {
@@ -160,50 +145,6 @@ impl MapScreen {
             at,
         )));
     }
-    fn accept(&mut self, shared: &mut Shared) {
-        match self.proposal(shared).cloned() {
-            Some(proposal) => edit::link_all(shared, &[proposal]),
-            None => shared.tell(Tone::Info, "there is no suggestion for this field"),
-        }
-    }
-    fn accept_all(&mut self, shared: &mut Shared) {
-        let open = self.fields.iter().filter(|row| row.field.is_none());
-        let sure: Vec<Proposal> = open
-            .filter_map(|row| self.proposals_for(&row.target, shared).next().filter(|one| one.score >= SURE).cloned())
-            .collect();
-        if sure.is_empty() {
-            shared.tell(Tone::Info, "no suggestion has a score of .90 or more");
-        } else {
-            edit::link_all(shared, &sure);
-        }
-    }
-    fn refuse(&mut self, shared: &mut Shared) {
-        if let Some(proposal) = self.proposal(shared).cloned() {
-            let mapping = shared.mapping_name().to_owned();
-            shared.tell(Tone::Info, format!("{} is not suggested for {} again", proposal.from, proposal.to));
-            let (from, to) = (proposal.from.clone(), proposal.to.clone());
-            shared.lessons.push((mapping.clone(), Lesson { from, to, fits: false }));
-            shared.refused.push((mapping, proposal.to, proposal.from));
-        }
-    }
-    /// All suggestions for the field at the cursor, with why.
-    fn show_others(&self, shared: &mut Shared) {
-        let Some(row) = self.row() else { return };
-        let target = row.target.clone();
-        let of_target = self.proposals.iter().filter(|proposal| proposal.to == target);
-        let items: Vec<(String, String)> = of_target
-            .map(|proposal| {
-                let refused = !self.proposals_for(&target, shared).any(|one| one == proposal);
-                let refused = if refused { "refused before; " } else { "" };
-                (proposal.words(), format!("{:.2} {refused}{}", proposal.score, proposal.reasons.join(", ")))
-            })
-            .collect();
-        if items.is_empty() {
-            return shared.tell(Tone::Info, "there is no suggestion for this field");
-        }
-        let title = format!("What may fill {target}");
-        shared.open(Overlay::Pick(Picker::new(title, Tag::Choose("suggestion"), items, 0)));
-    }
     /// To the next field that nothing fills.
     fn next_open(&mut self, shared: &mut Shared) {
         let count = self.fields.len();
@@ -224,19 +165,6 @@ impl MapScreen {
             None => shared.tell(Tone::Good, "no field has a problem"),
         }
     }
-    /// Source columns with data that go nowhere, with the rows that have something in them, most first. Empty until
-    /// the source has been described.
-    pub fn left_behind(&self, shared: &Shared) -> Vec<(&ColumnProfile, u64)> {
-        let (Some(profile), Some(mapping)) = (&self.profile, shared.mapping()) else { return Vec::new() };
-        let goes = |name: &str| {
-            mapping.ignore.iter().any(|one| one == name) || mapping.fields.iter().any(|field| field.reads(name))
-        };
-        let filled = |column: &ColumnProfile| profile.rows.saturating_sub(column.nulls + column.blanks);
-        let columns = profile.columns.iter().map(|column| (column, filled(column)));
-        let mut left: Vec<_> = columns.filter(|(column, filled)| *filled > 0 && !goes(&column.name)).collect();
-        left.sort_by_key(|(_, filled)| std::cmp::Reverse(*filled));
-        left
-    }
     /// Share of a source column's rows that have something in them, once the source has been described.
     pub fn fill(&self, column: &str) -> Option<f64> {
         let profile = self.profile.as_ref().filter(|profile| profile.rows > 0)?;
@@ -252,56 +180,6 @@ impl MapScreen {
     /// Values of a target field of the mapping at hand are personal.
     pub fn is_personal_target(target: &str, shared: &Shared) -> bool {
         shared.personal.target(shared.mapping_name(), target)
-    }
-    fn show_left_behind(&self, shared: &mut Shared) {
-        if self.profile.is_none() {
-            shared.tell(Tone::Info, "the source is still being read");
-            return;
-        }
-        let left = self.left_behind(shared);
-        if left.is_empty() {
-            shared.tell(Tone::Good, "nothing is left behind: every column with data goes somewhere, or is in ignore");
-            return;
-        }
-        let all = left.len();
-        let items = left.iter().map(|(column, filled)| {
-            let personal = Self::is_personal_source(&column.name, shared);
-            let top = column.top.iter().take(4).map(|(value, _)| covered(value, personal, shared.revealed));
-            let top = top.collect::<Vec<_>>().join(" | ");
-            (column.name.clone(), format!("{filled:>9} filled  {top}"))
-        });
-        let mut items: Vec<(String, String)> = items.collect();
-        if all > 1 {
-            items.push((format!("leave all {all} behind on purpose"), "lists them in ignore = [...]".to_owned()));
-        }
-        let picker = Picker::new("Left behind, with data", Tag::Choose("left behind"), items, 0);
-        shared.open(Overlay::Pick(picker));
-    }
-    /// A column that was left behind was picked: where to?
-    fn ask_where(&mut self, item: usize, shared: &mut Shared) {
-        let left: Vec<String> = self.left_behind(shared).iter().map(|(column, _)| column.name.clone()).collect();
-        if item > 0 && item == left.len() {
-            return edit::ignore_all(shared, &left);
-        }
-        let Some(column) = left.get(item).cloned() else { return };
-        let ignore = ("leave it behind on purpose".to_owned(), "lists it in ignore = [...]".to_owned());
-        let fields = self.fields.iter().filter(|row| row.field.is_none());
-        let items = std::iter::once(ignore).chain(fields.map(|row| (row.target.clone(), row.declared.clone())));
-        let picker = Picker::new(format!("Where does {column} go?"), Tag::Choose("where"), items.collect(), 0);
-        shared.open(Overlay::Pick(picker));
-        self.placing = Some(column);
-    }
-    fn place(&mut self, item: usize, shared: &mut Shared) {
-        let Some(column) = self.placing.take() else { return };
-        let mut open = self.fields.iter().filter(|row| row.field.is_none());
-        match item.checked_sub(1) {
-            None => edit::ignore(shared, &column),
-            Some(item) => {
-                if let Some(row) = open.nth(item) {
-                    edit::link(shared, &row.target, &column);
-                }
-            }
-        }
     }
     fn choose_option(&self, shared: &mut Shared) {
         let Some(field) = self.row().and_then(|row| row.field.clone()) else {

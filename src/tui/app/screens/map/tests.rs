@@ -4,11 +4,12 @@ use crm_core::map::{Failure, Fate, StepCount};
 use crm_core::platform::{ColumnInfo, ObjectInfo};
 use crm_core::project::RuleConfig;
 use crm_core::table::Window;
+use crm_core::table::profile::ColumnProfile;
 
 use super::*;
 use crate::app::App;
 use crate::app::history::FileEdit;
-use crate::app::msg::{Effect, Msg, PlatformObjects};
+use crate::app::msg::{Effect, Lesson, Msg, PlatformObjects};
 use crate::app::tests::{answer, app, parse, press};
 
 const MAPPING: &str = "# people\nfrom = \"legacy:contacts\"\nto = \"nova:contacts\"\nkey = [\"legacy_id\"]\n\n[fields]\nlegacy_id = \"CONTACT_ID\"\nemail = { from = \"EMAIL_ADDR\", clean = [\"trim\", \"lower\", \"email\"] }\n";
