@@ -124,12 +124,12 @@ impl Cycle<'_> {
 
     /// Makes a plan, sees that it may be done, does it.
     pub(super) fn planned(&self, lane: &mut Lane, request: &PlanRequest, mode: Mode) -> Result<Ended> {
-        let before = super::half::bytes(self.workspace, lane)?;
+        let whole = super::half::whole_bytes(self.workspace, lane, self.sign)?;
         let plan = self.workspace.plan_for(request, &Silent)?;
         let mut folder = Folder(Some(self.state().plan(&plan.id)));
         let Some(part) = plan.mappings.first() else { return Ok(Ended::Done { again: false }) };
-        if super::half::was_read(lane, self.sign, part, before) {
-            lane.whole_bytes = lane.whole_bytes.max(before);
+        if super::half::was_read(lane, part, whole) {
+            lane.whole_bytes = whole;
             return Ok(Ended::Later(super::half::AGAIN));
         }
         lane.whole_bytes = part.source_version.bytes;
