@@ -3,9 +3,9 @@
 //! Screens read it, the engine writes it. It is small and written seldom (progress at most five times a second by the
 //! one who writes), apart from everything a run reads and writes by the row.
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 use serde::Serialize;
 
 use super::command::ORDERS;
@@ -245,7 +245,7 @@ pub(super) fn open_store(path: &Path, migrations: &[&str]) -> Result<Connection>
         Error::from(error).at(path.display()).advise("check that the folder is writable and not full")
     })?;
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let seen = |connection: &Connection| -> rusqlite::Result<usize> {
         Ok(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?.unsigned_abs() as usize)
@@ -264,6 +264,20 @@ pub(super) fn open_store(path: &Path, migrations: &[&str]) -> Result<Connection>
         transaction.commit()?;
     }
     Ok(connection)
+}
+
+/// Sets the write-ahead log. While somebody else opens the same new file SQLite refuses that at once, whatever the time-out, for
+/// both hold what the other one waits for.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Each is applied once, in order; a shipped one never changes.

@@ -131,3 +131,21 @@ fn lags_are_counted_by_bounds() {
     assert_eq!(store.lags("deals", 0, &[10]).unwrap(), [0, 0]);
     assert_eq!(store.lags("contacts", now + 5_000, &[100]).unwrap(), [0, 0]);
 }
+
+#[test]
+fn whoever_opens_a_new_store_at_the_same_moment_waits_for_the_other() {
+    for _ in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("default.db");
+        let gate = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    gate.wait();
+                    drop(SyncStore::open(&path).unwrap());
+                    SyncStore::open(&path).unwrap().log(None, LogLevel::Info, "here").unwrap();
+                });
+            }
+        });
+    }
+}
